@@ -1,0 +1,71 @@
+"""What an audio encoder is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from ..windows import Windowing
+
+TEXT, TIMBRE = "text", "timbre"
+
+
+class Encoder(nn.Module, ABC):
+    """Turns mono audio at one sample rate into vectors of one or more kinds.
+
+    An encoder is deterministic, treats every item of a batch alone, is differentiable in its
+    input, and is frozen once loaded: ``eval()`` mode, no parameter with a gradient.
+
+    Attributes:
+        name: Name of its entry.
+        sample_rate: Rate that ``forward`` expects, Hz.
+        windowing: How longer and shorter audio reaches ``forward``.
+        spaces: Space id by kind of vector. ``"text"`` vectors are compared with texts;
+            ``"timbre"`` vectors compare sounds with sounds.
+    """
+
+    name: str
+    sample_rate: int
+    windowing: Windowing
+    spaces: dict[str, str]
+
+    @abstractmethod
+    def forward(self, mono: Tensor) -> dict[str, Tensor]:
+        """Windows ``(batch, samples)`` to unit vectors ``(batch, dim)`` by kind."""
+
+    def freeze(self) -> Encoder:
+        """Ready for inference: evaluation mode, no gradients for the parameters."""
+        self.eval()
+        self.requires_grad_(False)
+        return self
+
+
+class SpectralEncoder(Encoder):
+    """An encoder whose first step is a power spectrogram.
+
+    Work that filters a sound many times (text-driven EQ) multiplies the spectrogram by |H|^2
+    instead of filtering the waveform.
+    """
+
+    @property
+    @abstractmethod
+    def freqs_hz(self) -> Tensor:
+        """Centre of every bin of the spectrogram, ``(bins,)``, Hz."""
+
+    @abstractmethod
+    def spectrogram(self, mono: Tensor) -> Tensor:
+        """``(batch, samples)`` to power ``(batch, bins, frames)``."""
+
+    @abstractmethod
+    def from_power(self, power: Tensor) -> dict[str, Tensor]:
+        """Power ``(batch, bins, frames)`` to unit vectors ``(batch, dim)`` by kind."""
+
+    def forward(self, mono: Tensor) -> dict[str, Tensor]:
+        return self.from_power(self.spectrogram(mono))
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Scale ``(..., dim)`` to length 1; zero stays zero."""
+    return torch.nn.functional.normalize(vectors.float(), dim=-1)

@@ -1,0 +1,1 @@
+"""Spaces of words and pictures, one file each."""
