@@ -5,6 +5,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def build_wheel(source: Path, folder: Path) -> None:
+def _build_wheel(source: Path, folder: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(command, cwd=source, check=True, capture_output=True)
 
@@ -23,8 +24,14 @@ def wheels(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
     plugins = (p.parent for p in (ROOT / "docs" / "plugins").glob("*/pyproject.toml"))
     for source in [*(ROOT / "packages").iterdir(), *plugins]:
-        build_wheel(source, folder)
+        _build_wheel(source, folder)
     return folder
+
+
+@pytest.fixture
+def build_wheel() -> Callable[[Path, Path], None]:
+    """Builds the wheel of a source folder into another folder."""
+    return _build_wheel
 
 
 @pytest.fixture(scope="session")
@@ -61,18 +68,12 @@ class Environment:
     def install(self, *what: str) -> None:
         """From the wheel folder alone, dependencies resolved by pip."""
         options = ("--no-index", "--find-links", str(self.wheels), "--quiet")
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "--python", str(self.bin / "python")]
-            + ["install", *options, *what],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self._pip("install", *options, *what)
         assert done.returncode == 0, done.stderr
 
-    def uninstall(self, *what: str) -> None:
-        command = [sys.executable, "-m", "pip", "--python", str(self.bin / "python")]
-        subprocess.run([*command, "uninstall", "-y", "-q", *what], check=True, capture_output=True)
+    def _pip(self, *arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "pip", "--python", str(self.bin / "python"), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import zipfile
 
 import pytest
-from conftest import build_wheel
 
 MEGABYTE = 1_000_000
 
@@ -108,7 +107,9 @@ def write_plugin(folder, name, code):
     return folder
 
 
-def test_broken_misspelt_and_clashing_plugins_are_named_and_the_rest_works(environment, tmp_path):
+def test_broken_misspelt_and_clashing_plugins_are_named_and_the_rest_works(
+    environment, build_wheel, tmp_path
+):
     misspelt = "from timbreclip_core import hookimpl\n@hookimpl\ndef tclip_encoderz(): yield 1\n"
     sources = {"zz-broken": "1/0\n", "zz-misspelt": misspelt, "zz-clash": SAME_NAME}
     environment.install("timbreclip-core")

@@ -1,0 +1,33 @@
+"""The docs say what there is."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from timbreclip_core.plugins import plugin_manager
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+
+
+def test_every_hook_is_documented():
+    manager = plugin_manager()
+    hooks = {name for name in vars(manager._pm.hook) if name.startswith("tclip_")}
+    documented = set(re.findall(r"`(tclip_\w+)\(", (ROOT / "docs" / "plugins.md").read_text()))
+    assert hooks == documented - {"tclip_addhooks"}
+
+
+def test_the_page_of_commands_is_up_to_date():
+    code = "import sys; sys.path.insert(0, 'scripts'); import cli_docs; sys.stdout.write(cli_docs.text())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (ROOT / "docs" / "cli.md").read_text(), "run python scripts/cli_docs.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_inside_the_docs_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
