@@ -21,7 +21,10 @@ def test_every_hook_is_documented():
 
 
 def test_the_page_of_commands_is_up_to_date():
-    code = "import sys; sys.path.insert(0, 'scripts'); import cli_docs; sys.stdout.write(cli_docs.text())"
+    code = (
+        "import sys; sys.path.insert(0, 'scripts'); import cli_docs; "
+        "sys.stdout.write(cli_docs.text())"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout == (ROOT / "docs" / "cli.md").read_text(), "run python scripts/cli_docs.py"
