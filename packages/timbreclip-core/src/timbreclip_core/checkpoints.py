@@ -15,23 +15,38 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
-from torch import Tensor
 
-from .errors import CheckpointError, InputError, MissingWeightsError
-from .files import sha256
+from .errors import CheckpointError, InputError, MissingWeightsError, UsageError
+from .files import make_readable, sha256
 from .plugins import ModelEntry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT, FORMAT_VERSION = "timbreclip", 1
 CONFIG = "config.json"
+# What unpacking a damaged pickle was seen to raise.
+_BAD_PICKLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +110,34 @@ def open_checkpoint(root: str | Path) -> Checkpoint:
     return Checkpoint(root, {"space": None, **config})
 
 
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """Tensors by name of a file as its authors published it, on the CPU.
+
+    Args:
+        path: safetensors, or a pickle of torch, of which nothing but tensors is unpacked.
+
+    Raises:
+        CheckpointError: Damaged, or something else than a flat dictionary of tensors.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if Path(path).suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, *_BAD_PICKLE) as error:
+        # torch's own words advise to unpack whatever the file says, which may run code.
+        raise CheckpointError(
+            f"{path} cannot be read as weights: it is damaged, or holds more than tensors. "
+            "Get it again from where it was published."
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise CheckpointError(f"{path} holds no flat dictionary of tensors.")
+    return dict(state)
+
+
 def write_checkpoint(
     root: str | Path,
     config: Mapping[str, Any],
@@ -122,7 +165,9 @@ def write_checkpoint(
         hashes = {p.name: sha256(p) for p in sorted(new.iterdir())}
         full = {"format": FORMAT, "format_version": FORMAT_VERSION, **config, "files": hashes}
         (new / CONFIG).write_text(json.dumps(full, indent=2) + "\n", "utf-8")
-        new.chmod(0o755)
+        # safetensors and mkdtemp make things private; an installed model is read by every user.
+        for path in (new, *new.iterdir()):
+            make_readable(path)
         _replace_folder(root, new)
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -147,27 +192,40 @@ def models_dir() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_data_dir("timbreclip")) / "models"
 
 
+def home(entry: ModelEntry) -> Path:
+    """Folder that the weights of an entry are installed in."""
+    return models_dir().joinpath(*entry.name.split(":", 1))
+
+
 def installed(entry: ModelEntry) -> Path | None:
-    """Folder with the weights of an entry, or None if they are not on this machine."""
-    bundled = entry.weights.bundled
-    for root in (models_dir() / entry.name, bundled):
+    """Folder, or file, with the weights of an entry; None if they are not on this machine."""
+    for root in (home(entry), entry.weights.bundled):
         if root is not None and (root / CONFIG).is_file():
             return root
-    return None
+    return entry.find() if entry.find else None
 
 
 def require(entry: ModelEntry) -> Path:
-    """Folder with the weights of an entry.
+    """Folder, or file, with the weights of an entry.
 
     Raises:
+        UsageError: The entry stands for many models.
         MissingWeightsError: With the commands that install them.
     """
     root = installed(entry)
     if root is None:
+        check_chosen(entry)
         weights, install = entry.weights, f"tclip models install {entry.name}"
         download = f"{install} --download, or " if weights.url else ""
+        size = "" if weights.size_mb is None else f"{weights.size_mb:.0f} MB, "
         raise MissingWeightsError(
-            f"The weights of {entry.name!r} ({weights.size_mb:.0f} MB, {weights.licence}) are not "
-            f"on this machine. Run: {download}get them from {weights.source} and run: {install} FILE"
+            f"The weights of {entry.name!r} ({size}{weights.licence}) are not on this machine. "
+            f"Run: {download}get them from {weights.source} and run: {install} FILE"
         )
     return root
+
+
+def check_chosen(entry: ModelEntry) -> None:
+    """Raise ``UsageError`` if the entry stands for many models and none was named."""
+    if entry.choose is not None:
+        raise UsageError(f"Say which, as in {entry.name}:{entry.choices}")

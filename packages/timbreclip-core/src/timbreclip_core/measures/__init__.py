@@ -1,0 +1,1 @@
+"""How the descriptors of :mod:`timbreclip_core.descriptors` are measured, one module per aspect."""

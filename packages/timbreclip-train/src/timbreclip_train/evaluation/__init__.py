@@ -1,0 +1,1 @@
+"""Measuring models: retrieval, zero-shot classification, attributes, pitch."""
