@@ -1,0 +1,1 @@
+"""Sources of rendered notes: one module per synthesiser."""
