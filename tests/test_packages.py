@@ -64,7 +64,7 @@ def test_listing_everything_leaves_torch_alone():
         "from click.testing import CliRunner\n"
         "from timbreclip_core.cli.main import cli\n"
         "for args in (['--help'], ['plugins'], ['rank', '--help'], ['eq', '--help'],"
-        " ['vis', '--help'], ['train', '--help'], ['data', '--help']):\n"
+        " ['vis', '--help'], ['train', '--help'], ['data', '--help'], ['models']):\n"
         "    result = CliRunner().invoke(cli, args)\n"
         "    assert result.exit_code == 0, (args, result.output)\n"
         "heavy = ('torch', 'numpy', 'matplotlib', 'soundfile')\n"

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from timbreclip_core import Embedding
 from timbreclip_core.errors import UsageError
 from timbreclip_vis import keyword_weights

@@ -36,14 +36,15 @@ def _hear(
     from timbreclip_core import load_model
 
     from ..datasets.opening import open_dataset
-    from .hearing import hear, vector_store
+    from .hearing import hear
     from .run import choose_notes
+    from .store import VectorStore, model_source
 
     name, device, precision = model_options
     dataset = open_dataset(dataset_name, root)
     notes = choose_notes(dataset, None if split == "all" else split, pitches)
     model = load_model(name, device=device, precision=precision)
-    heard = hear(dataset, notes, model, store=vector_store(model, cache))
+    heard = hear(dataset, notes, model, store=VectorStore(model_source(model), cache))
     if heard.failed:
         shown = "; ".join(reason for _, reason in heard.failed[:3])
         click.echo(f"{len(heard.failed)} notes are left out: {shown} ...", err=True)
@@ -133,9 +134,10 @@ def zeroshot_command(
     if rest["as_json"]:
         echo_json(record)
         return
+    plural = "notes" if per_note else "patches"
     click.echo(
         f"accuracy {result.accuracy:.1%}, balanced {result.balanced_accuracy:.1%} over "
-        f"{len(result.classes)} classes, {record['items']} {record['per']}s "
+        f"{len(result.classes)} classes, {record['items']} {plural} "
         f"(chance {1 / len(result.classes):.1%})"
     )
 
@@ -149,12 +151,10 @@ def pitch_command(**options: Any) -> None:
 
     Beside the model's vectors, statistics of MFCC as a baseline.
     """
-    from ..datasets.opening import open_dataset
     from .labels import pitch_robustness
 
     heard, model = _hear_options(options)
-    dataset = open_dataset(options["dataset_name"], options["root"])
-    rows = pitch_robustness(heard, dataset)
+    rows = pitch_robustness(heard, _dataset(options))
     if options["as_json"]:
         echo_json({"model": model.id, "rows": rows})
         return
@@ -217,4 +217,96 @@ def compare_records(first: dict[str, Any], second: dict[str, Any]) -> list[dict[
     return rows
 
 
-COMMANDS = (retrieval_command, zeroshot_command, pitch_command, compare_command)
+@click.command("attributes")
+@data_options
+@click.option("--sounds", type=click.IntRange(1), default=10, show_default=True, help="For the EQ.")
+@click.option("--words", type=click.IntRange(1), help="Draw so many words for the EQ, not all.")
+@click.option("--no-eq", is_flag=True, help="Leave the EQ out; it takes longest.")
+@model_option
+@json_option
+def attributes_command(sounds: int, words: int | None, no_eq: bool, **rest: Any) -> None:
+    """Do words mean what the timbre lexicon says?
+
+    Rank correlation of words with their descriptors, tags, and the direction of a 10-band EQ fitted
+    to a word; words seen in training and held-out ones apart.
+    """
+    from .attributes import correlate, eq_directions, measure_notes, summary, tag_scores
+    from .store import VectorStore
+
+    heard, model = _hear_options(rest)
+    dataset = _dataset(rest)
+    measured = measure_notes(dataset, heard.notes, VectorStore("descriptors-1", rest["cache"]))
+    scores = {"correlation": correlate(heard.vectors["text"], model, measured)}
+    if not no_eq:
+        chosen = _spread_sounds(heard, dataset, model, sounds)
+        scores["eq"] = eq_directions(model, chosen, limit=words)
+    record: dict[str, Any] = {"model": model.id, "notes": len(heard.notes)}
+    for name, found in scores.items():
+        record[name] = {**summary(found), "words": [vars(s) for s in found]}
+    record["tags"] = _tags(heard, model, tag_scores)
+    if rest["as_json"]:
+        echo_json(record)
+    else:
+        click.echo(_attribute_lines(record))
+
+
+def _dataset(options: dict[str, Any]) -> Any:
+    from ..datasets.opening import open_dataset
+
+    return open_dataset(options["dataset_name"], options["root"])
+
+
+def _tags(heard: Any, model: Any, tag_scores: Any) -> dict[str, Any] | None:
+    try:
+        return tag_scores(heard, model)
+    except UsageError as error:
+        click.echo(f"Tags are left out: {error}", err=True)
+        return None
+
+
+def _spread_sounds(heard: Any, dataset: Any, model: Any, count: int) -> list[Any]:
+    """Mono notes of patches evenly spread over the dataset, at the encoder's rate."""
+    import numpy as np
+    import torch
+
+    from timbreclip_core import audio as au
+
+    places = np.linspace(0, len(heard.notes) - 1, min(count, len(heard.notes))).round().astype(int)
+    found = []
+    for i in places:
+        samples, rate = dataset.read(heard.notes[i])
+        mono = au.resample(au.to_mono(au.as_batch(samples, rate)), rate, model.encoder.sample_rate)
+        found.append(torch.as_tensor(mono[0])[: model.encoder.windowing.length])
+    return found
+
+
+def _attribute_lines(record: dict[str, Any]) -> str:
+    lines = []
+    titles = {"correlation": "rank correlation", "eq": "EQ moves the right way"}
+    for name, title in titles.items():
+        if name in record:
+            r = record[name]
+            lines.append(
+                f"{title}: {r['seen']:.3f} over {r['seen_words']} words of training, "
+                f"{r['held_out']:.3f} over {r['held_out_words']} held-out words"
+            )
+            shown = {w["word"]: w["value"] for w in r["words"]}
+            picked = [
+                w for w in ("bright", "dark", "warm", "muffled", "harsh", "thin") if w in shown
+            ]
+            lines.append("  " + ", ".join(f"{w} {shown[w]:.2f}" for w in picked))
+    if tags := record["tags"]:
+        lines.append(
+            f"tags: AUC {tags['auc']:.3f}, mAP {tags['map']:.3f} (chance {tags['chance_map']:.3f}) "
+            f"over {tags['tags']} tags"
+        )
+    return "\n".join(lines)
+
+
+COMMANDS = (
+    retrieval_command,
+    zeroshot_command,
+    attributes_command,
+    pitch_command,
+    compare_command,
+)

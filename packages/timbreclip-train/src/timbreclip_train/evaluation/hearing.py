@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from timbreclip_core.errors import InputError, TimbreClipError
 from timbreclip_core.model import Model
 
 from ..datasets.base import Note, NoteDataset
-from .store import VectorStore
+from .store import VectorStore, model_source
 
 NOTES_AT_ONCE = 64
 READERS = 2
@@ -60,7 +59,7 @@ def hear(
     Raises:
         InputError: Not one note can be embedded.
     """
-    store = store or VectorStore(model)
+    store = store or VectorStore(model_source(model))
     kinds = list(model.encoder.spaces)
     keys = store.keys(dataset, notes)
     known, failures = store.load(keys, kinds[0])
@@ -118,8 +117,3 @@ def _read(dataset: NoteDataset, note: Note, model: Model) -> Tensor | str:
     except TimbreClipError as error:
         return str(error)
     return mono[0]
-
-
-def vector_store(model: Model, folder: str | Path | None) -> VectorStore:
-    """The store in a folder, or the default one."""
-    return VectorStore(model, None if folder is None else Path(folder))

@@ -31,18 +31,24 @@ def cache_dir() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("timbreclip"))
 
 
+def model_source(model: Model) -> str:
+    """Name of a model's vectors: encoder, digest of the weights, precision."""
+    return f"{model.encoder.name}-{model.digest}-{model.precision}"
+
+
 class VectorStore:
-    """Vectors of one model at one precision, in one SQLite file; every batch is kept at once.
+    """Vectors from one source, in one SQLite file; every batch is kept at once.
 
     Args:
-        model: Its digest and precision name the file.
+        source: What makes the vectors, such that equal names mean equal vectors; see
+            ``model_source``.
         folder: ``cache_dir()`` if None.
     """
 
-    def __init__(self, model: Model, folder: Path | None = None) -> None:
+    def __init__(self, source: str, folder: Path | None = None) -> None:
         root = (folder or cache_dir()) / "vectors"
         root.mkdir(parents=True, exist_ok=True)
-        self.path = root / f"{model.encoder.name}-{model.digest}-{model.precision}.sqlite"
+        self.path = root / f"{source}.sqlite"
         with closing(self._open()) as db:
             db.executescript(_SCHEMA)
 
