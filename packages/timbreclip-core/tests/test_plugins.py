@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+
 from timbreclip_core import hookimpl, hookspecs
 from timbreclip_core.errors import PluginError, UnknownNameError
 from timbreclip_core.plugins import EncoderEntry, PluginManager, PluginWarning, Weights

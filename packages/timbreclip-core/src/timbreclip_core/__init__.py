@@ -14,10 +14,13 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from .effects.words import EffectWords
 from .errors import TimbreClipError
-from .plugins import EncoderEntry, Entry, SpaceEntry, hookimpl, hookspec
+from .plugins import EffectEntry, EncoderEntry, Entry, SpaceEntry, hookimpl, hookspec
 
 if TYPE_CHECKING:
+    from .effects import load_effect
+    from .effects.base import Effect
     from .embedding import Embedding
     from .encoders.base import Encoder, SpectralEncoder
     from .model import Model, load_model
@@ -30,17 +33,22 @@ except PackageNotFoundError:  # run from a source tree that was never installed
     __version__ = "0+unknown"
 
 _LAZY = {
+    "Effect": ".effects.base",
     "Embedding": ".embedding",
     "Encoder": ".encoders.base",
     "Model": ".model",
     "Space": ".spaces.base",
     "SpectralEncoder": ".encoders.base",
     "Target": ".target",
+    "load_effect": ".effects",
     "load_model": ".model",
     "parse_target": ".target",
 }
 
 __all__ = [
+    "Effect",
+    "EffectEntry",
+    "EffectWords",
     "Embedding",
     "Encoder",
     "EncoderEntry",
@@ -54,6 +62,7 @@ __all__ = [
     "__version__",
     "hookimpl",
     "hookspec",
+    "load_effect",
     "load_model",
     "parse_target",
 ]

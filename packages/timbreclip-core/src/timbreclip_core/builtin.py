@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .plugins import EncoderEntry, SpaceEntry, Weights, hookimpl
+from .effects.words import WORDS
+from .plugins import EffectEntry, EncoderEntry, SpaceEntry, Weights, hookimpl
 
 if TYPE_CHECKING:
+    from .effects.base import Effect
     from .encoders.base import Encoder
     from .spaces.base import Space
 
@@ -22,6 +26,25 @@ _SMALL = Weights(
 WAV2CLIP_URL = (
     "https://github.com/descriptinc/lyrebird-wav2clip/releases/download/v0.1.0-alpha/Wav2CLIP.pt"
 )
+
+# Name -> module and class in ``effects``, and what its level does.
+_EFFECTS = {
+    "low-pass": ("low_pass", "LowPass", "Cuts the highs: from 20 kHz at level 0 to 250 Hz at 1."),
+    "high-pass": ("high_pass", "HighPass", "Cuts the lows: from 20 Hz at level 0 to 3 kHz at 1."),
+    "distortion": ("distortion", "Distortion", "Soft clipping, up to 40 times overdriven."),
+    "bitcrush": ("bitcrush", "Bitcrush", "From 16 bits and 48 kHz down to 3 bits and 6 kHz."),
+    "chorus": ("chorus", "Chorus", "Two voices detuned by 26 cents; half of the sound at 1."),
+    "tremolo": ("tremolo", "Tremolo", "Loudness swings at 5 Hz, down to silence at 1."),
+    "vibrato": ("vibrato", "Vibrato", "Pitch swings at 5.5 Hz, by 100 cents both ways at 1."),
+    "reverb": ("reverb", "Reverb", "A hall of 1.8 s; 70 % of the sound at 1."),
+    "echo": ("echo", "Echo", "Repeats every 0.25 s; the first at 0.7 of the sound at 1."),
+}
+
+
+def _load_effect(module: str, kind: str, options: Mapping[str, Any] | None = None) -> Effect:
+    from .effects.base import make_effect
+
+    return make_effect(getattr(import_module(f".effects.{module}", __package__), kind), options)
 
 
 def _load_small(path: Path, device: str) -> Encoder:
@@ -57,7 +80,13 @@ def _load_clip(path: Path, device: str) -> Space:
 def _install_clip(source: Path, folder: Path) -> None:
     from .spaces.clip import install
 
-    install(source, folder, arch="ViT-B-32-quickgelu", space_id="clip-vit-b-32")
+    install(source, folder)
+
+
+def _choose_clip(choice: str) -> SpaceEntry:
+    from .spaces.clip import choose
+
+    return choose(choice)
 
 
 @hookimpl
@@ -104,3 +133,23 @@ def tclip_spaces() -> Iterator[SpaceEntry]:
             url="hf-hub:timm/vit_base_patch32_clip_224.openai",
         ),
     )
+    yield SpaceEntry(
+        name="open-clip",
+        summary="Any CLIP of open_clip, such as open-clip:ViT-L-14@datacomp_xl_s13b_b90k.",
+        load=_load_clip,
+        choose=_choose_clip,
+        choices="ARCH@TAG_OR_FILE",
+        dim=None,
+        weights=Weights(licence="as published", size_mb=None, source="the Hugging Face hub"),
+    )
+
+
+@hookimpl
+def tclip_effects() -> Iterator[EffectEntry]:
+    for name, (module, kind, summary) in _EFFECTS.items():
+        yield EffectEntry(
+            name=name,
+            summary=summary,
+            load=partial(_load_effect, module, kind),
+            words=WORDS[name],
+        )

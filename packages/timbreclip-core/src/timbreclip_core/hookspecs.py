@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import click
 
-from .plugins import EncoderEntry, SpaceEntry, hookspec
+from .plugins import EffectEntry, EncoderEntry, SpaceEntry, hookspec
 
 
 @hookspec
@@ -18,6 +18,12 @@ def tclip_encoders() -> Iterable[EncoderEntry]:
 @hookspec
 def tclip_spaces() -> Iterable[SpaceEntry]:
     """Spaces: what turns text, and maybe images, into vectors."""
+    return ()
+
+
+@hookspec
+def tclip_effects() -> Iterable[EffectEntry]:
+    """Audio effects with one knob."""
     return ()
 
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import pluggy
 
+from .effects.words import EffectWords
 from .errors import PluginError, UnknownNameError
 
 GROUP = "timbreclip"
@@ -59,14 +60,14 @@ class Weights:
 
     Args:
         licence: SPDX identifier, or words where there is none.
-        size_mb: Size of the file, MB.
+        size_mb: Size of the file, MB; None if it depends.
         source: URL, hub id or sentence that tells a person where to get them.
         bundled: Folder inside the installed package, for weights that ship with it.
         url: Address that ``tclip models install NAME --download`` may fetch from.
     """
 
     licence: str
-    size_mb: float
+    size_mb: float | None
     source: str
     bundled: Path | None = None
     url: str | None = None
@@ -82,10 +83,18 @@ class ModelEntry(Entry):
         install: ``(source: Path, folder: Path) -> None``: turns the published file into a model
             folder; None if only model folders are accepted.
         weights: Where the weights come from.
+        find: Where else on this machine the weights may lie, such as another program's cache; a
+            folder, a file or None. Fetches nothing.
+        choose: For an entry that stands for many models: what follows ``NAME:`` to the entry of
+            that very model.
+        choices: How that is written, such as ``ARCH@TAG``.
     """
 
     weights: Weights
     install: Callable[[Path, Path], None] | None = field(default=None, repr=False)
+    find: Callable[[], Path | None] | None = field(default=None, repr=False)
+    choose: Callable[[str], Any] | None = field(default=None, repr=False)
+    choices: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,13 +118,30 @@ class SpaceEntry(ModelEntry):
     """A space of text, and maybe images; ``load`` returns a ``Space``.
 
     Args:
-        dim: Numbers in a vector.
+        dim: Numbers in a vector; None if it depends on the choice.
     """
 
     hook: ClassVar[str] = "tclip_spaces"
     kind: ClassVar[str] = "space"
 
-    dim: int
+    dim: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectEntry(Entry):
+    """An audio effect with a level from 0 to 1.
+
+    ``load(options: Mapping[str, Any] | None = None)`` returns an ``Effect``; options are its
+    physical parameters by name.
+
+    Args:
+        words: What it does to the words for a sound.
+    """
+
+    hook: ClassVar[str] = "tclip_effects"
+    kind: ClassVar[str] = "effect"
+
+    words: EffectWords
 
 
 E = TypeVar("E", bound=Entry)
@@ -194,19 +220,21 @@ class PluginManager:
         return sorted(found, key=lambda r: (r.entry.name, r.distribution))
 
     def find(self, kind: type[E], name: str) -> E:
-        """The one record of that name.
+        """The one record of that name, or of ``NAME:CHOICE`` where the entry has ``choose``.
 
         Raises:
             UnknownNameError: No plugin has it; the message lists the names there are.
             PluginError: Several have it; the message names their distributions.
         """
         found = self.entries(kind)
-        hits = [r for r in found if r.entry.name == name]
-        if not hits:
+        base, colon, choice = name.partition(":")
+        hits = [r for r in found if r.entry.name == base]
+        choose = getattr(hits[0].entry, "choose", None) if hits else None
+        if not hits or (colon and choose is None):
             raise UnknownNameError(kind.kind, name, {r.entry.name for r in found})
         if len(hits) > 1:
-            raise PluginError(_clash(kind, name, [r.distribution for r in hits]))
-        return hits[0].entry
+            raise PluginError(_clash(kind, base, [r.distribution for r in hits]))
+        return choose(choice) if colon and choose else hits[0].entry
 
     def clashes(self, kinds: tuple[type[Entry], ...]) -> list[str]:
         """A sentence for every name that two plugins of one kind claim."""

@@ -16,6 +16,7 @@ from ..plugins import plugin_manager
 
 # Command -> module of this package that defines it under the same name.
 OWN = {
+    "effect": "effect",
     "embed": "embed",
     "eval": "evaluate",
     "models": "models",

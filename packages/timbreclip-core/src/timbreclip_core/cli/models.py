@@ -27,11 +27,13 @@ def list_models(as_json: bool) -> None:
         echo_json(rows)
         return
     for row in rows:
-        here = row["path"] or f"not here: tclip models install {row['name']} FILE"
+        name = f"{row['name']}:{row['choices']}" if row["choices"] else row["name"]
+        here = row["path"] or f"not here: tclip models install {name} FILE"
         rate = f", {row['sample_rate']} Hz" if row["sample_rate"] else ""
+        size = "" if row["size_mb"] is None else f", {row['size_mb']:.0f} MB"
         click.echo(
-            f"{row['kind']:8}{row['name']:16}space {row['space']}{rate}, {row['size_mb']:.0f} MB, "
-            f"{row['licence']}\n        {row['summary']}\n        {here}"
+            f"{row['kind']:8}{row['name']:16}space {row['space']}{rate}{size}, {row['licence']}\n"
+            f"        {row['summary']}\n        {here}"
         )
 
 
@@ -46,11 +48,12 @@ def install_model(name: str, source: Path | None, download: bool, expected: str 
     The folder is TCLIP_MODELS, or else the user's data folder. The file's hash is printed and
     recorded.
     """
-    from ..checkpoints import models_dir
+    from ..checkpoints import check_chosen, home
     from ..download import fetched
     from ..files import sha256
 
     entry = _find(name)
+    check_chosen(entry)
     if (source is None) == (not download):
         raise UsageError("Name the file to install, or give --download; one of the two.")
     if entry.install is None:
@@ -61,7 +64,7 @@ def install_model(name: str, source: Path | None, download: bool, expected: str 
         found = sha256(file)
         if expected and found != expected.lower():
             raise InputError(f"The SHA-256 of {file} is {found}, not {expected}. Nothing is done.")
-        folder = models_dir() / name
+        folder = home(entry)
         entry.install(file, folder)
     click.echo(f"{name} is in {folder}\nsha256 {found}")
 
@@ -72,10 +75,10 @@ def _all() -> list[Any]:
 
 
 def _find(name: str) -> ModelEntry:
-    known = {r.entry.name: r.entry for r in reversed(_all())}
-    if name not in known:
+    known = {r.entry.name: type(r.entry) for r in reversed(_all())}
+    if (base := name.partition(":")[0]) not in known:
         raise UnknownNameError("model", name, known)
-    return known[name]
+    return plugin_manager().find(known[base], name)
 
 
 def _row(entry: ModelEntry, distribution: str) -> dict[str, Any]:
@@ -91,6 +94,7 @@ def _row(entry: ModelEntry, distribution: str) -> dict[str, Any]:
         "sample_rate": encoder.sample_rate if encoder else None,
         "size_mb": entry.weights.size_mb,
         "licence": entry.weights.licence,
+        "choices": entry.choices,
         "source": entry.weights.source,
         "path": str(path) if path else None,
         "distribution": distribution,

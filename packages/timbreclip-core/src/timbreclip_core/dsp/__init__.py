@@ -1,0 +1,1 @@
+"""Filters: ``biquad`` designs and responses, ``filters`` applies them, ``fir`` makes FIRs."""
