@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+
 from timbreclip_core.checkpoints import (
     installed,
     models_dir,

@@ -21,7 +21,8 @@ def fetched(url: str | None, source: Path | None = None) -> Iterator[Path]:
     """The local file ``source``, or a temporary copy of what ``url`` names.
 
     Args:
-        url: ``https://...``, or ``hf-hub:OWNER/NAME`` for an open_clip safetensors file.
+        url: ``https://...``, or ``hf-hub:OWNER/NAME`` for an open_clip safetensors file of a
+            hub repository, or ``hf-hub:OWNER/NAME/FILE``.
         source: A local file; used as it is.
 
     Raises:
@@ -56,16 +57,18 @@ def _from_web(url: str, path: Path) -> Path:
     return path
 
 
-def _from_hub(repository: str, folder: Path) -> Path:
+def _from_hub(address: str, folder: Path) -> Path:
+    owner, name, *rest = address.split("/")
+    repository, file = f"{owner}/{name}", "/".join(rest) or "open_clip_model.safetensors"
     try:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError
     except ImportError as error:
         raise MissingExtraError("huggingface_hub", "clip") from error
     try:
-        return Path(hf_hub_download(repository, "open_clip_model.safetensors", cache_dir=folder))
+        return Path(hf_hub_download(repository, file, cache_dir=folder))
     except (HfHubHTTPError, OSError) as error:
         raise InputError(
-            f"hf-hub:{repository} could not be fetched ({error}). Fetch the file "
-            "open_clip_model.safetensors on another machine and name it."
+            f"hf-hub:{repository} could not be fetched ({error}). Fetch the file {file} on another "
+            "machine and name it."
         ) from error

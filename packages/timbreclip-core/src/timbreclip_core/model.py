@@ -255,7 +255,10 @@ def load_model(
         text, _, weights = text.partition("=")
     if weights is None and (Path(text) / CONFIG).is_file():
         weights = Path(text)
-        text = open_checkpoint(weights).config["encoder"]["name"]
+        encoder_options = open_checkpoint(weights).config["encoder"]
+        if encoder_options is None:
+            raise UsageError(f"{weights} is a space of words, without an audio encoder.")
+        text = encoder_options["name"]
     elif weights is None and Path(text).is_file():
         raise UsageError(f"Say which encoder the file {text} is for, as in wav2clip={text}")
     entry = plugin_manager().find(EncoderEntry, text)
@@ -282,10 +285,16 @@ def load_space(name: str, *, weights: str | Path | None = None, device: str = "c
     """Load a space of words (and pictures) by name; nothing is ever fetched.
 
     Args:
-        name: Name of a space (``tclip models``).
-        weights: Weights to use instead of the installed ones.
+        name: Name of a space (``tclip models``), ``open-clip:ARCH@TAG`` or ``open-clip:ARCH@FILE``.
+        weights: Weights to use instead of the installed ones: a model folder, or a file in the
+            format that the space's authors published.
         device: As torch names it.
+
+    Raises:
+        UnknownNameError, MissingWeightsError, CheckpointError: What to do is in the message.
     """
     entry = plugin_manager().find(SpaceEntry, name)
     root = Path(weights) if weights is not None else require(entry)
+    if not root.exists():
+        raise InputError(f"There is no {str(root)!r} to load {name} from.")
     return entry.load(root, device)

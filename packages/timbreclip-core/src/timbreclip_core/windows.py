@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from .errors import UsageError
+
 
 @dataclass(frozen=True)
 class Windowing:
@@ -19,13 +21,20 @@ class Windowing:
         hop: Samples from one window's start to the next, at most ``length``.
         fill: True pads every window with silence to ``length``; False lets audio shorter than a
             window through at its own length, padded to ``minimum`` only.
-        minimum: Fewest samples that the encoder can take.
+        minimum: Fewest samples that the encoder can take, at most ``length``.
+
+    Raises:
+        UsageError: A number out of its range.
     """
 
     length: int
     hop: int
     fill: bool = True
     minimum: int = 1
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.hop <= self.length and 1 <= self.minimum <= self.length):
+            raise UsageError(f"hop and minimum must be from 1 to length, not as in {self}.")
 
     def count(self, samples: int) -> int:
         """Windows for ``samples`` samples: every sample lies in one, none starts beyond need."""
