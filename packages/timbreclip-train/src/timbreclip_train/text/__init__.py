@@ -1,0 +1,40 @@
+"""Words about sounds: concepts and their wordings, preset names, templates, General MIDI.
+
+Pure Python over data files in ``data/``; nothing here loads torch.
+"""
+
+from __future__ import annotations
+
+from .concepts import (
+    Concept,
+    Wording,
+    canonical,
+    concept,
+    concept_names,
+    mentions_held_out,
+    wordings,
+)
+from .inflect import inflect, plural, singular
+from .midi import GM_FAMILIES, GMInstrument, gm_percussion, gm_program
+from .names import normalise_name, tags_of
+from .say import say
+
+__all__ = [
+    "GM_FAMILIES",
+    "Concept",
+    "GMInstrument",
+    "Wording",
+    "canonical",
+    "concept",
+    "concept_names",
+    "gm_percussion",
+    "gm_program",
+    "inflect",
+    "mentions_held_out",
+    "normalise_name",
+    "plural",
+    "say",
+    "singular",
+    "tags_of",
+    "wordings",
+]
