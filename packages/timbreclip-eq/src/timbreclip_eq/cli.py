@@ -1,0 +1,264 @@
+"""``tclip eq``: equalise sounds by words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click_default_group import DefaultGroup
+
+from timbreclip_core.cli.options import echo_json, json_option, model_option, target_options
+from timbreclip_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from .fit import Fitter
+    from .result import EQResult
+
+F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
+
+
+def _search_options(command: F) -> F:
+    """Adds what decides the search: ``eq_name``, ``eq_options``, ``recipe``, ``loss`` ..."""
+    for option in (
+        click.option("--seed", type=int, default=0, show_default=True, help="Of the restarts."),
+        click.option("--restarts", type=click.IntRange(1), help="Starting points of the search."),
+        click.option(
+            "--loss",
+            type=click.Choice(["cosine", "directional"]),
+            help="Distance to the target, or direction of the move towards it.",
+        ),
+        click.option(
+            "--preset",
+            "recipe",
+            type=click.Choice(["default", "paper"]),
+            default="default",
+            show_default=True,
+            help="How to search; paper: 5,000 steps of Adam at 1e-2.",
+        ),
+        click.option(
+            "-O", "--option", "eq_options", multiple=True, metavar="NAME=VALUE", help="Of the EQ."
+        ),
+        click.option(
+            "--eq",
+            "eq_name",
+            default="graphic",
+            show_default=True,
+            metavar="NAME",
+            help="An EQ of `tclip eq list`.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _render_options(command: F) -> F:
+    """Adds ``amount``, ``match_loudness``, ``plot``."""
+    for option in (
+        click.option("--plot/--no-plot", default=True, help="Draw a picture beside each result."),
+        click.option("--match-loudness", is_flag=True, help="Keep the loudness (BS.1770)."),
+        click.option(
+            "--amount",
+            type=click.FloatRange(-1, 2),
+            default=1.0,
+            show_default=True,
+            help="Factor of the curve in dB; below 0 is the opposite.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group("eq", cls=DefaultGroup, default="run")
+def eq_command() -> None:
+    """Equalise sounds by words: tclip eq IN.wav -p bright -o OUT.wav"""
+
+
+@eq_command.command("run")
+@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.option("-o", "--out", required=True, type=PATH, help="A file, or a folder for many.")
+@target_options
+@_search_options
+@_render_options
+@click.option("--save-preset", is_flag=True, help="Write NAME.eq.json beside each result.")
+@model_option
+@json_option
+def run_files(files: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
+    """Find an EQ for each of FILES, apply it, write the result; the default verb.
+
+    The sound keeps its sample rate, channels, length, sample format and tags. It never clips: a
+    gain below 0 dB, the preamp, is applied where the EQ would go above full scale.
+    """
+    from . import job
+
+    fitter = _fitter(options)
+    tasks = job.plan(_expand(files), out)
+    writing = job.Writing(**_named(options, "amount match_loudness plot save_preset"))
+    _report(job.fit_and_render(tasks, fitter, writing), len(tasks), as_json)
+
+
+@eq_command.command("fit")
+@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.option("-o", "--out", required=True, type=PATH, help="The preset, a .json file.")
+@target_options
+@_search_options
+@model_option
+@json_option
+def fit_files(files: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
+    """Find one EQ for all of FILES together and write it as a preset."""
+    from . import job
+
+    if not out.parent.is_dir():
+        raise UsageError(f"The folder {str(out.parent)!r} does not exist. Make it first.")
+    results, failed = job.fit_together(_expand(files), _fitter(options))
+    preset = results[0].preset
+    preset.save(out)
+    record = {
+        "preset": str(out),
+        **preset.as_dict(),
+        "bands": preset.bands(),
+        "similarity": [_similarity(r) for r in results],
+        "warnings": list(dict.fromkeys(w for r in results for w in r.warnings)),
+        "failed": failed,
+    }
+    if as_json:
+        echo_json(record)
+    else:
+        click.echo(f"{preset.target} -> {out}\n{job.bands_text(record['bands'])}")
+    _complain(record, failed)
+
+
+@eq_command.command("apply")
+@click.argument("preset_file", metavar="PRESET", type=PATH)
+@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.option("-o", "--out", required=True, type=PATH, help="A file, or a folder for many.")
+@_render_options
+@json_option
+def apply_files(
+    preset_file: Path, files: tuple[Path, ...], out: Path, as_json: bool, **options: Any
+) -> None:
+    """Apply the EQ of PRESET to FILES, without a model."""
+    from . import job
+    from .preset import load_preset
+
+    preset = load_preset(preset_file)
+    tasks = job.plan(_expand(files), out)
+    _report(job.apply_preset(tasks, preset, job.Writing(**options)), len(tasks), as_json)
+
+
+@eq_command.command("show")
+@click.argument("preset_file", metavar="PRESET", type=PATH)
+@click.option("--sample-rate", type=click.IntRange(1_000), help="Hz; default: of the sound fitted.")
+@json_option
+def show_preset(preset_file: Path, sample_rate: int | None, as_json: bool) -> None:
+    """Print what is in PRESET."""
+    from . import job
+    from .preset import load_preset
+
+    preset = load_preset(preset_file)
+    bands = preset.bands(sample_rate)
+    if as_json:
+        echo_json({**preset.as_dict(), "bands": bands})
+        return
+    click.echo(
+        f"target {preset.target}\nEQ     {preset.eq}\nmodel  {preset.model}\n"
+        f"heard  up to {preset.heard_hz:.0f} Hz\n{job.bands_text(bands, preset.amount)}"
+    )
+
+
+@eq_command.command("list")
+@json_option
+def list_eqs(as_json: bool) -> None:
+    """List the EQs of the installed plugins, with their options."""
+    import dataclasses
+
+    from timbreclip_core.plugins import plugin_manager
+
+    from .entries import EQEntry
+
+    rows = []
+    for found in plugin_manager().entries(EQEntry):
+        entry = found.entry
+        fields = dataclasses.fields(entry.options) if entry.options else ()
+        options = {f.name: f.default for f in fields}
+        row = {"name": entry.name, "summary": entry.summary, "options": options}
+        rows.append({**row, "distribution": found.distribution})
+    if as_json:
+        echo_json(rows)
+        return
+    for row in rows:
+        click.echo(f"{row['name']:14}{row['summary']} ({row['distribution']})")
+        for name, default in row["options"].items():
+            click.echo(f"{'':14}-O {name}={default}")
+
+
+def _fitter(options: dict[str, Any]) -> Fitter:
+    """What the options of a fit ask for; wrong ones fail before the model is loaded."""
+    import dataclasses
+
+    from timbreclip_core.model import load_model
+    from timbreclip_core.target import parse_target
+
+    from .entries import load_eq
+    from .fit import Fitter
+    from .search import PRESETS
+
+    target = parse_target(options["prompts"], options["likes"], options["source_weight"])
+    eq = load_eq(options["eq_name"], dict(_pair(text) for text in options["eq_options"]))
+    chosen = {k: options[k] for k in ("loss", "restarts", "seed") if options[k] is not None}
+    config = dataclasses.replace(PRESETS[options["recipe"]], **chosen)
+    model = load_model(
+        options["model_name"], device=options["device"], precision=options["precision"]
+    )
+    return Fitter(eq, model, target, config)
+
+
+def _named(options: dict[str, Any], names: str) -> dict[str, Any]:
+    return {name: options[name] for name in names.split()}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"An option of an EQ is NAME=VALUE, not {text!r}.")
+    return name.strip(), value.strip()
+
+
+def _expand(files: tuple[Path, ...]) -> list[Path]:
+    from timbreclip_core.batch import sound_files
+
+    return sound_files(files)
+
+
+def _similarity(result: EQResult) -> dict[str, float]:
+    return {"before": result.similarity_before, "after": result.similarity_after}
+
+
+def _report(records: Iterable[dict[str, Any]], total: int, as_json: bool) -> None:
+    """Print records as they come, errors to stderr; exit 1 if one failed."""
+    from tqdm import tqdm
+
+    from . import job
+
+    done, failed = [], []
+    for record in tqdm(records, total=total, unit="file", disable=None):
+        (failed if "error" in record else done).append(record)
+        if not as_json and "error" not in record:
+            click.echo(job.describe(record))
+        if "error" not in record:
+            _complain(record, [])
+    if as_json:
+        echo_json({"results": done, "failed": failed})
+    _complain({"warnings": []}, failed)
+
+
+def _complain(record: dict[str, Any], failed: list[dict[str, Any]]) -> None:
+    """Warnings and failures to stderr; exit 1 on a failure."""
+    for sentence in record["warnings"]:
+        click.echo(f"Warning: {sentence}", err=True)
+    for bad in failed:
+        click.echo(f"Failed: {bad['file']}: {bad['error']}", err=True)
+    if failed:
+        click.get_current_context().exit(1)

@@ -1,0 +1,148 @@
+"""What an encoder hears of a filtered sound, without filtering the sound again and again.
+
+A ``SpectralEncoder`` starts from a power spectrogram: multiplying that by |H|^2 stands for
+filtering the waveform, and is exact as long as the impulse response is short against the frame.
+Any other encoder gets the waveform, filtered with zero phase in the frequency domain.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+from timbreclip_core import audio as au
+from timbreclip_core.encoders.base import Encoder, SpectralEncoder
+from timbreclip_core.model import PRECISIONS, Model
+
+LOUD_ENOUGH = 1e-2  # of the energy of the loudest window: 20 dB below it
+
+
+class Hearing(ABC):
+    """One model's hearing, for one kind of vector.
+
+    Args:
+        model: The model.
+        kind: Kind of vector.
+    """
+
+    def __init__(self, model: Model, kind: str) -> None:
+        self.model = model
+        self.kind = kind
+        self.device = torch.device(model.device)
+
+    @property
+    @abstractmethod
+    def heard_hz(self) -> float:
+        """Highest frequency that the encoder hears, Hz."""
+
+    @abstractmethod
+    def prepare(self, windows: Tensor) -> Tensor:
+        """Windows ``(windows, samples)`` to what is kept of them, ``(windows, ...)``."""
+
+    @abstractmethod
+    def freqs_hz(self, data: Tensor) -> Tensor:
+        """Frequencies at which ``filtered`` wants the magnitude, ``(freqs,)``, float64."""
+
+    @abstractmethod
+    def filtered(self, data: Tensor, magnitude: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors ``(windows, dim)`` and energies ``(windows,)`` after a filter.
+
+        Args:
+            data: ``(windows, ...)``, from ``prepare``.
+            magnitude: ``(windows, freqs)``.
+        """
+
+    def listen(self, audio: Tensor, sample_rate: int, max_windows: int) -> Tensor:
+        """Prepared windows of a sound ``(channels, samples)``.
+
+        Of a long sound, up to ``max_windows`` are kept, evenly spread over those within 20 dB of
+        the loudest.
+
+        Raises:
+            SilentAudioError: There is nothing to hear.
+        """
+        mono = au.to_mono(audio[None].float())
+        au.check_audible(mono, "The mean of the channels" if len(audio) > 1 else "The audio")
+        mono = au.resample(mono, sample_rate, self.model.encoder.sample_rate).float()
+        au.check_audible(mono)
+        windows = self.model.encoder.windowing.cut(mono)[0]
+        energy = windows.square().mean(-1)
+        loud = (energy >= LOUD_ENOUGH * energy.max()).nonzero().flatten()
+        if len(loud) > max_windows:
+            loud = loud[torch.linspace(0, len(loud) - 1, max_windows).round().long()]
+        with torch.no_grad():
+            return self.prepare(windows[loud].to(self.device))
+
+    def mix(self, data: Tensor, magnitude: Tensor) -> Tensor:
+        """Unit vector ``(dim,)`` of one sound after a filter ``(freqs,)``: windows by energy."""
+        vectors, energy = self.filtered(data, magnitude.expand(len(data), -1))
+        return torch.nn.functional.normalize((vectors * energy[:, None]).sum(0), dim=0)
+
+    def _precision(self) -> AbstractContextManager:
+        dtype = PRECISIONS[self.model.precision]
+        return torch.autocast(self.device.type, dtype, enabled=dtype is not None)
+
+
+class SpectralHearing(Hearing):
+    """Through the encoder's own power spectrogram."""
+
+    encoder: SpectralEncoder
+
+    def __init__(self, model: Model, kind: str) -> None:
+        super().__init__(model, kind)
+        if not isinstance(model.encoder, SpectralEncoder):
+            raise TypeError(f"{model.encoder.name} has no spectrogram.")
+        self.encoder = model.encoder
+
+    @property
+    def heard_hz(self) -> float:
+        return float(self.encoder.freqs_hz.max())
+
+    def prepare(self, windows: Tensor) -> Tensor:
+        return self.encoder.spectrogram(windows)
+
+    def freqs_hz(self, data: Tensor) -> Tensor:
+        return self.encoder.freqs_hz.to("cpu", torch.float64)
+
+    def filtered(self, data: Tensor, magnitude: Tensor) -> tuple[Tensor, Tensor]:
+        power = data * magnitude.square()[..., None]
+        with self._precision():
+            vectors = self.encoder.from_power(power)[self.kind].float()
+        return vectors, power.mean((1, 2))
+
+
+class WaveformHearing(Hearing):
+    """Through the waveform, for encoders without a spectrogram: slower."""
+
+    @property
+    def heard_hz(self) -> float:
+        return self.model.encoder.sample_rate / 2
+
+    def prepare(self, windows: Tensor) -> Tensor:
+        return windows
+
+    def freqs_hz(self, data: Tensor) -> Tensor:
+        size = _transform_size(data.shape[-1])
+        return torch.linspace(0, self.heard_hz, size // 2 + 1, dtype=torch.float64)
+
+    def filtered(self, data: Tensor, magnitude: Tensor) -> tuple[Tensor, Tensor]:
+        size = _transform_size(data.shape[-1])
+        wave = torch.fft.irfft(torch.fft.rfft(data, size) * magnitude, size)[:, : data.shape[-1]]
+        with self._precision():
+            vectors = self.model.encoder(wave)[self.kind].float()
+        return vectors, wave.square().mean(-1)
+
+
+def hearing(model: Model, kind: str) -> Hearing:
+    """The quickest way to hear with this model."""
+    encoder: Encoder = model.encoder
+    spectral = isinstance(encoder, SpectralEncoder)
+    return SpectralHearing(model, kind) if spectral else WaveformHearing(model, kind)
+
+
+def _transform_size(samples: int) -> int:
+    """Half as long again as the window: what rings past its end does not come round."""
+    return 1 << (samples + samples // 2 - 1).bit_length()

@@ -1,0 +1,141 @@
+"""Searching the parameters of an EQ by gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from timbreclip_core.errors import UsageError
+
+from . import adam, lbfgs
+from .base import EQ
+from .hearing import Hearing
+from .objective import Aim, Losses, Penalty
+
+OPTIMISERS = ("lbfgs", "adam")
+LOSSES = ("cosine", "directional")
+SPREAD = 0.35  # of the range, either way from the neutral point: how far other starts lie
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    """How to search.
+
+    Args:
+        optimiser: ``"lbfgs"``, or ``"adam"`` as in the paper.
+        loss: ``"cosine"``: distance to the target (the paper); ``"directional"``: the sound's move
+            against the move from "a sound" to the words.
+        restarts: Starting points; None leaves it to the EQ.
+        seed: Of the starting points after the first, which is neutral.
+        max_evaluations: Of the loss, per starting point, for L-BFGS.
+        steps: Of Adam.
+        learning_rate: Of Adam; ranges have length 1.
+        size_penalty: Loss of a curve that is 12 dB everywhere.
+        smoothness_penalty: Loss of a curve with a slope of 12 dB per octave everywhere.
+        max_windows: Windows of a long sound that the search hears; the result is always judged on
+            the whole sound.
+    """
+
+    optimiser: str = "lbfgs"
+    loss: str = "cosine"
+    restarts: int | None = None
+    seed: int = 0
+    max_evaluations: int = 120
+    steps: int = adam.AdamConfig.steps
+    learning_rate: float = adam.AdamConfig.learning_rate
+    size_penalty: float = 0.03
+    smoothness_penalty: float = 0.003
+    max_windows: int = 8
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("optimiser", self.optimiser, OPTIMISERS),
+            ("loss", self.loss, LOSSES),
+        ):
+            if value not in known:
+                raise UsageError(f"{name} must be {' or '.join(known)}, not {value!r}.")
+        counts = (self.restarts, self.max_evaluations, self.steps, self.max_windows)
+        if any(count is not None and count < 1 for count in counts):
+            raise UsageError("restarts, max_evaluations, steps and max_windows must be at least 1.")
+        if min(self.learning_rate, self.size_penalty, self.smoothness_penalty) < 0:
+            raise UsageError("The learning rate and the penalties must not be negative.")
+
+
+PRESETS = {
+    "default": SearchConfig(),
+    "paper": SearchConfig(optimiser="adam", restarts=1, size_penalty=0.0, smoothness_penalty=0.0),
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One end of the search, for one problem.
+
+    Attributes:
+        unit: ``(size,)``, float64, from 0 to 1.
+        loss: With penalties.
+        evaluations: Of the loss.
+        converged: False if the evaluations ran out.
+        history: Loss at the start and after each step.
+    """
+
+    unit: Tensor
+    loss: float
+    evaluations: int
+    converged: bool
+    history: list[float]
+
+
+def search(
+    eq: EQ, hearing: Hearing, problems: Sequence[Sequence[Aim]], config: SearchConfig
+) -> list[list[Candidate]]:
+    """Search all problems and starting points in one batch.
+
+    Args:
+        eq: The parametrisation.
+        hearing: The model.
+        problems: Per problem, the aims that share one EQ.
+        config: How.
+
+    Returns:
+        Per problem, its candidates, best first. The same arguments give the same result.
+    """
+    first = starting_points(eq, config)
+    owners = [p for p in range(len(problems)) for _ in first]
+    penalty = Penalty(config.size_penalty, config.smoothness_penalty)
+    losses = Losses(eq, hearing, problems, owners, penalty)
+    found = _minimise(losses, first.repeat(len(problems), 1), config)
+    candidates = [
+        Candidate(
+            found.x[row],
+            float(found.loss[row]),
+            int(found.evaluations[row]),
+            bool(found.converged[row]),
+            found.history[row],
+        )
+        for row in range(len(owners))
+    ]
+    count = len(first)
+    groups = [candidates[i * count : (i + 1) * count] for i in range(len(problems))]
+    return [sorted(group, key=lambda c: c.loss) for group in groups]
+
+
+def starting_points(eq: EQ, config: SearchConfig) -> Tensor:
+    """``(restarts, size)``, float64: the neutral one, then random ones around it."""
+    count = eq.restarts if config.restarts is None else config.restarts
+    generator = torch.Generator().manual_seed(config.seed)
+    noise = torch.rand(count, eq.size, generator=generator, dtype=torch.float64)
+    noise = SPREAD * (2 * noise - 1)
+    noise[0] = 0
+    return (eq.neutral() + noise).clamp(0, 1)
+
+
+def _minimise(losses: Losses, start: Tensor, config: SearchConfig) -> lbfgs.Minimum:
+    if config.optimiser == "adam":
+        how = adam.AdamConfig(steps=config.steps, learning_rate=config.learning_rate)
+        return adam.minimise(losses, start, lower=0.0, upper=1.0, config=how)
+    quick = lbfgs.LBFGSConfig(max_evaluations=config.max_evaluations)
+    return lbfgs.minimise(losses, start, lower=0.0, upper=1.0, config=quick)
