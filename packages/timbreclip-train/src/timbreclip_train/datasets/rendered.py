@@ -1,0 +1,82 @@
+"""What ``tclip data render`` writes: FLAC files of several notes, and ``manifest.jsonl``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from timbreclip_core.errors import InputError
+
+from ..splits import split_of
+from ..text import normalise_name
+from .base import Note, NoteDataset, Problem, attributes
+
+MANIFEST = "manifest.jsonl"
+SETTINGS = "settings.json"
+_INFO = ("name", "source", "collection", "author", "licence")
+
+
+class Rendered(NoteDataset):
+    """One folder of ``tclip data render``, or a folder with several of them in it.
+
+    Splits follow the presets' collections. Title, category and tags are in plain lower-case
+    words; what the author wrote as name is in ``info``.
+    """
+
+    name = "rendered"
+
+    def scan(self) -> Iterator[Note | Problem]:
+        manifests = [self.root / MANIFEST]
+        if not manifests[0].is_file():
+            manifests = sorted(self.root.glob(f"*/{MANIFEST}"))
+        if not manifests:
+            yield Problem(str(self.root), "holds nothing that tclip data render wrote", fatal=True)
+        for settings in sorted(self.root.glob(f"*/{SETTINGS}")):
+            if not (settings.parent / MANIFEST).is_file():
+                what = "its rendering was not finished. Run the same tclip data render again"
+                yield Problem(settings.parent.name, what)
+        for manifest in manifests:
+            yield from self._scan_manifest(manifest)
+
+    def _scan_manifest(self, manifest: Path) -> Iterator[Note | Problem]:
+        prefix = manifest.parent.relative_to(self.root)
+        texts: dict[str, tuple[Any, Any]] = {}
+        with manifest.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream, start=1):
+                where = f"{(prefix / MANIFEST).as_posix()}, line {number}"
+                try:
+                    yield _note(json.loads(line), prefix, texts)
+                except KeyError as error:
+                    yield Problem(where, f"has no {error}")
+                except (InputError, ValueError, TypeError, AttributeError) as error:
+                    yield Problem(where, str(error))
+
+
+def _note(row: dict[str, Any], prefix: Path, texts: dict[str, tuple[Any, Any]]) -> Note:
+    if row["id"] not in texts:
+        # The notes of a patch share one record.
+        texts[row["id"]] = (_text(row), {key: str(row[key]) for key in _INFO if row[key]})
+    text, info = texts[row["id"]]
+    return Note(
+        id=f"{row['id']}/{row['pitch']}/{row['velocity']}",
+        patch=row["id"],
+        audio=(prefix / row["file"]).as_posix(),
+        split=split_of(row["source"], row["collection"]),
+        pitch=None if row["unpitched"] else row["pitch"],
+        velocity=row["velocity"],
+        sample_rate=row["sample_rate"],
+        start=row["offset"],
+        frames=row["frames"],
+        text=text,
+        info=info,
+    )
+
+
+def _text(row: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    return attributes(
+        title=normalise_name(row["name"]) or row["name"],
+        category=normalise_name(row["category"] or ""),
+        tags=[normalise_name(tag) for tag in row["tags"]],
+    )
