@@ -16,6 +16,7 @@ from timbreclip_train.datasets.surge import PAPER_PITCHES, parse_folder
 from timbreclip_train.rendering.base import NotePlan, Preset
 from timbreclip_train.rendering.storage import (
     Settings,
+    ShardResult,
     make_shards,
     merge_shards,
     open_folder,
@@ -542,20 +543,14 @@ def render(folder, collection, names, finish=True):
     shards = make_shards(presets, 2)
     plan = NotePlan(pitches=(48, 60), velocities=(100,), hold_s=0.1, release_s=0.0)
     for shard in shards:
+        total = ShardResult(shard.key)
         for preset in shard.presets:
             notes = plan.melodic(preset.id)
             audio = [np.stack([tone(n.pitch, 32_000)] * 2).astype(np.float32) for n in notes]
-            write_shard_of(folder, shard, preset, notes, audio, settings)
+            total.notes += store_preset(folder, preset, notes, audio, settings).notes
+        write_shard(folder, shard, total)
     if finish:
         dict(merge_shards(folder, shards))
-
-
-def write_shard_of(folder, shard, preset, notes, audio, settings):
-    from timbreclip_train.rendering.storage import ShardResult, read_shard
-
-    total = read_shard(folder, shard) or ShardResult([p.id for p in shard.presets])
-    total.notes += store_preset(folder, preset, notes, audio, settings).notes
-    write_shard(folder, shard, total)
 
 
 def test_what_the_renderer_writes_is_read(tmp_path):

@@ -1,0 +1,165 @@
+import warnings
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+from timbreclip_core.checkpoints import write_checkpoint
+from timbreclip_core.errors import CheckpointError, UsageError
+from timbreclip_core.spaces.small import load
+from timbreclip_core.text_encoder import (
+    TextEncoder,
+    TextShape,
+    TruncatedTextWarning,
+    open_tokenizer,
+    quantise,
+)
+
+torch.set_num_threads(1)
+SHAPE = TextShape(vocabulary=40, width=16, layers=2, heads=2, hidden=32, max_tokens=12)
+
+
+def tokenizer():
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(36))]
+    made = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
+    made.normalizer = normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return made
+
+
+def encoder(table=torch.float32):
+    torch.manual_seed(1)
+    made = TextEncoder(SHAPE, tokenizer(), table)
+    if table.is_floating_point:
+        made.tokens.rows.normal_()
+        made.positions.data.normal_(std=0.1)
+    return made.eval().requires_grad_(False)
+
+
+def test_a_text_does_not_know_its_neighbours():
+    texts = ["w1", "w1 w2 w3 w4 w5", "w7 w8", "w1 w1 w1 w1 w1 w1 w1 w1 w1"]
+    together = encoder().encode(texts)
+    alone = torch.cat([encoder().encode([t]) for t in texts])
+    assert float((together - alone).abs().max()) < 1e-5
+
+
+def test_the_order_of_tokens_matters():
+    first, second = encoder().encode(["w1 w2", "w2 w1"])
+    assert float((first - second).abs().max()) > 1e-3
+
+
+def test_a_layer_is_torchs_own_transformer_layer():
+    ours = encoder().layers[0]
+    theirs = torch.nn.TransformerEncoderLayer(
+        16, 2, 32, dropout=0.0, activation="gelu", layer_norm_eps=1e-12, batch_first=True
+    ).eval()
+    pairs = {
+        "self_attn.in_proj_weight": ours.query_key_value.weight,
+        "self_attn.in_proj_bias": ours.query_key_value.bias,
+        "self_attn.out_proj.weight": ours.attended.weight,
+        "self_attn.out_proj.bias": ours.attended.bias,
+        "linear1.weight": ours.grow.weight,
+        "linear1.bias": ours.grow.bias,
+        "linear2.weight": ours.shrink.weight,
+        "linear2.bias": ours.shrink.bias,
+    }
+    for n, norm in ((1, ours.norm_1), (2, ours.norm_2)):
+        pairs |= {f"norm{n}.weight": norm.weight, f"norm{n}.bias": norm.bias}
+    theirs.load_state_dict(pairs)
+    x = torch.randn(3, 7, 16)
+    mask = torch.arange(7) < torch.tensor([[7], [4], [1]])
+    with torch.no_grad():
+        expected = theirs(x, src_key_padding_mask=~mask)
+    assert torch.allclose(ours(x, mask)[mask], expected[mask], atol=1e-5)
+
+
+def test_a_long_text_is_cut_with_a_warning():
+    with pytest.warns(TruncatedTextWarning, match="20 tokens is cut to 12"):
+        cut = encoder().encode([" ".join(["w5"] * 18)])
+    assert torch.allclose(cut, encoder().encode([" ".join(["w5"] * 10)]), atol=1e-6)
+
+
+def test_a_text_that_just_fits_is_not_warned_about():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encoder().encode([" ".join(["w5"] * 10)])
+
+
+def test_int8_rows_are_within_half_a_step():
+    full = encoder()
+    packed = quantise(full.state_dict())
+    assert packed["tokens.rows"].dtype == torch.int8
+    again = packed["tokens.rows"] * packed["tokens.scale"]
+    step = full.tokens.rows.abs().amax(1, keepdim=True) / 127
+    assert bool(((again - full.tokens.rows).abs() <= step / 2 + 1e-6).all())
+    assert {v.dtype for k, v in packed.items() if "tokens" not in k} == {torch.float16}
+
+
+def write(folder, **changes):
+    tokenizer().save(str(folder / "t.json"))
+    options = {
+        "name": "small",
+        "file": "text.safetensors",
+        "tokenizer": "tokenizer.json",
+        "space_id": "here/text",
+        "dim": 8,
+        "shape": vars(SHAPE),
+        **changes,
+    }
+    state = quantise(encoder().state_dict()) | {"projection.weight": torch.eye(8, 16).half()}
+    config = {"name": "x", "licence": "none", "encoder": {"name": "small"}, "space": options}
+    tensors, files = {"text.safetensors": state}, {"tokenizer.json": folder / "t.json"}
+    write_checkpoint(folder / "m", config, tensors, files)
+    return folder / "m"
+
+
+def test_a_saved_space_says_nearly_the_same(tmp_path):
+    space = load(write(tmp_path))
+    vectors = space.embed_text(["w1 w2", "W1 W2", "w9"])
+    assert vectors.space == "here/text" and vectors.shape == (3, 8)
+    expected = torch.nn.functional.normalize(encoder().encode(["w1 w2", "w9"])[:, :8], dim=1)
+    assert torch.allclose(vectors.plain()[::2], expected, atol=0.02)
+    assert torch.equal(vectors[0].plain(), vectors[1].plain()), "case does not matter"
+
+
+def test_an_empty_text_is_refused(tmp_path):
+    with pytest.raises(UsageError):
+        load(write(tmp_path)).embed_text([" "])
+
+
+def test_text_weights_of_other_sizes_are_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="no text side"):
+        load(write(tmp_path, shape={**vars(SHAPE), "layers": 3}))
+
+
+def test_the_tokenizer_file_neither_pads_nor_cuts(tmp_path):
+    made = tokenizer()
+    made.enable_padding(length=30)
+    made.enable_truncation(4)
+    made.save(str(tmp_path / "t.json"))
+    assert len(open_tokenizer(tmp_path / "t.json").encode("w1 w2 w3 w4 w5").ids) == 7
+
+
+def test_the_bundled_words_do_not_depend_on_batch_mates(small):
+    texts = ["bright", "a very long and winding description of a dark, warm pad", "kick", "Bright"]
+    together = small.space.encode_texts(texts)
+    alone = torch.cat([small.space.encode_texts([t]) for t in texts])
+    assert float((together - alone).abs().max()) < 1e-5
+    assert torch.allclose(together[0], together[3], atol=1e-6)
+
+
+def test_the_bundled_words_tell_bright_from_dark(small):
+    cosines = small.similarity(["bright", "dark"], ["brilliant", "dull"])
+    assert float(cosines[0, 0]) > float(cosines[0, 1])
+    assert float(cosines[1, 1]) > float(cosines[1, 0])
+    assert float(small.similarity("bright", "dark")) < 0.2
+
+
+@pytest.mark.parametrize("text", ["🎹", "ümlaut", "\u200b x", "1" * 300, "日本の琴"])
+def test_odd_texts_have_finite_vectors(small, text):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TruncatedTextWarning)
+        assert torch.isfinite(small.embed_text(text)).all()

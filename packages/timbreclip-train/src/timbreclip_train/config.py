@@ -1,0 +1,265 @@
+"""Settings of a training: frozen records, sole home of the defaults, and presets as data files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, TypeVar, get_type_hints
+
+from timbreclip_core.errors import InputError, UnknownNameError, UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundConfig:
+    """Which sounds are learnt from; a different value renders another cache.
+
+    Args:
+        patches: Patches for training, seeds 0, 1, ...
+        held_out: Patches for validation only, seeds ``HELD_OUT_SEED``, + 1, ...
+        notes: Notes rendered of each patch.
+        lowest_pitch: MIDI note of the lowest.
+        highest_pitch: MIDI note of the highest.
+    """
+
+    patches: int = 6_000
+    held_out: int = 400
+    notes: int = 6
+    lowest_pitch: int = 28
+    highest_pitch: int = 88
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextConfig:
+    """In how many ways the same is said.
+
+    Args:
+        variants: Texts for one fact.
+        pair_variants: Texts for two facts together.
+    """
+
+    variants: int = 96
+    pair_variants: int = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """How far a training sound is changed; shares are probabilities.
+
+    Args:
+        tilt_db_per_octave: Standard deviation of a spectral tilt.
+        band_db: Standard deviation of each of two broad peaks or dips.
+        shelf_db: Standard deviation of a shelf at either end.
+        eq_share: Sounds that get tilt, bands and shelves.
+        pair_share: Sounds of a batch that come a second time with another EQ.
+        lowpass_share: Sounds cut steeply somewhere between 0.8 and 16 kHz, as muffled.
+        limit_share: Sounds limited to 8 kHz or 4 kHz, as if from a lower sample rate.
+        noise_share: Sounds with faint noise under them.
+        shift_share: Sounds that start later, up to 0.4 s.
+        cut_share: Sounds that end early.
+    """
+
+    tilt_db_per_octave: float = 2.5
+    band_db: float = 4.0
+    shelf_db: float = 7.0
+    eq_share: float = 0.7
+    pair_share: float = 0.3
+    lowpass_share: float = 0.1
+    limit_share: float = 0.15
+    noise_share: float = 0.25
+    shift_share: float = 0.5
+    cut_share: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Sizes of the audio network, and what its vectors are called.
+
+    Args:
+        widths: Channels of its four stages.
+        hidden: Numbers in a "timbre" vector.
+        dim: Numbers in a "text" vector.
+        dropout: Share of activations dropped.
+        version: Goes into the space ids ``timbreclip-small-VERSION/text`` and ``.../timbre``.
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128, 192)
+    hidden: int = 512
+    dim: int = 256
+    dropout: float = 0.1
+    version: str = "1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """What is minimised.
+
+    Args:
+        temperature: Where the learnt temperature starts.
+        largest_factor: Cosines are never scaled by more.
+        overall: Weight of the softmax over all kinds of text together.
+        direction: Weight of ranking the two versions of a sound that differ in their EQ.
+        teacher: Weight of the distillation term, where the sounds have teacher vectors.
+    """
+
+    temperature: float = 0.07
+    largest_factor: float = 50.0
+    overall: float = 0.5
+    direction: float = 1.0
+    teacher: float = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserConfig:
+    """How it is minimised: AdamW with one cycle of the learning rate.
+
+    Args:
+        steps: Batches in all.
+        batch: Sounds in a batch.
+        learning_rate: Its highest value, for the audio network.
+        projection_share: Learning rate of the text projection relative to it.
+        weight_decay: Of matrices and filters.
+        warm_up: Share of the steps in which the rate rises.
+        clip: Largest norm of the gradient.
+    """
+
+    steps: int = 3_000
+    batch: int = 192
+    learning_rate: float = 2e-3
+    projection_share: float = 0.3
+    weight_decay: float = 0.05
+    warm_up: float = 0.1
+    clip: float = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything about the run that should not change its result, and the seed that does.
+
+    Args:
+        seed: Of weights, batches and augmentation.
+        precision: ``"bfloat16"`` or ``"float32"`` for the audio network.
+        checkpoint_every: Steps between checkpoints.
+        validate_every: Steps between validations.
+        log_every: Steps between lines of the log.
+    """
+
+    seed: int = 0
+    precision: str = "bfloat16"
+    checkpoint_every: int = 100
+    validate_every: int = 1_000
+    log_every: int = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """All settings of a training."""
+
+    sounds: SoundConfig = field(default_factory=SoundConfig)
+    texts: TextConfig = field(default_factory=TextConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        if self.run.precision not in ("bfloat16", "float32"):
+            raise UsageError(f"run.precision is bfloat16 or float32, not {self.run.precision!r}.")
+        sounds, texts, optimiser = self.sounds, self.texts, self.optimiser
+        counts = (sounds.patches, sounds.notes, texts.variants, texts.pair_variants)
+        if min(*counts, optimiser.steps, optimiser.batch, sounds.held_out - 1) < 1:
+            raise UsageError(
+                "Patches, notes, variants, steps and batch must be at least 1, held_out 2."
+            )
+
+    def as_json(self) -> str:
+        """All values, as saved beside a checkpoint."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+
+R = TypeVar("R")
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with the package."""
+    folder = files(__package__).joinpath("presets")
+    return sorted(
+        p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")
+    )
+
+
+def load_preset(name: str, changes: Sequence[str] = ()) -> TrainConfig:
+    """A preset with some values changed.
+
+    Args:
+        name: As in ``preset_names``.
+        changes: ``"section.key=value"``, the value as TOML writes it.
+
+    Raises:
+        UnknownNameError: No such preset, section or key.
+        UsageError: A change that cannot be read, or a value of the wrong type.
+
+    >>> load_preset("first", ["optimiser.steps=10"]).optimiser.steps
+    10
+    """
+    known = preset_names()
+    if name not in known:
+        raise UnknownNameError("preset", name, known)
+    text = files(__package__).joinpath(f"presets/{name}.toml").read_text("utf-8")
+    values = tomllib.loads(text)
+    for change in changes:
+        section, key, value = _read_change(change)
+        values.setdefault(section, {})[key] = value
+    return config_from(values)
+
+
+def config_from(values: Mapping[str, Any]) -> TrainConfig:
+    """Settings from nested values, such as a saved JSON file; what is absent has its default."""
+    sections = get_type_hints(TrainConfig)
+    for name in values:
+        if name not in sections:
+            raise UnknownNameError("section", name, sections)
+    return TrainConfig(**{name: _fill(sections[name], name, values[name]) for name in values})
+
+
+def read_config(text: str) -> TrainConfig:
+    """Settings from ``TrainConfig.as_json``."""
+    try:
+        return config_from(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise InputError(f"The saved settings cannot be read: {error}") from error
+
+
+def _read_change(change: str) -> tuple[str, str, Any]:
+    path, equals, value = change.partition("=")
+    section, dot, key = path.strip().partition(".")
+    if not (equals and dot and section and key):
+        raise UsageError(f"Write a change as section.key=value, not {change!r}.")
+    try:
+        return section, key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return section, key, value
+
+
+def _fill(record: type[R], section: str, values: Mapping[str, Any]) -> R:
+    hints = get_type_hints(record)
+    filled = {}
+    for key, value in values.items():
+        if key not in hints:
+            raise UnknownNameError("setting", f"{section}.{key}", {f"{section}.{k}" for k in hints})
+        filled[key] = _typed(f"{section}.{key}", value, hints[key])
+    return record(**filled)
+
+
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind == tuple[int, ...] and isinstance(value, list | tuple):
+        return tuple(int(v) for v in value)
+    if kind in (int, float, str) and type(value) is kind:
+        return value
+    raise UsageError(f"{name} must be {getattr(kind, '__name__', kind)}, not {value!r}.")

@@ -1,0 +1,122 @@
+"""From a training to a model folder that core loads."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from timbreclip_core.checkpoints import Checkpoint, write_checkpoint
+from timbreclip_core.encoders.base import TEXT, unit
+from timbreclip_core.encoders.small import WEIGHTS as AUDIO
+from timbreclip_core.encoders.small import relative_db
+from timbreclip_core.errors import CheckpointError
+from timbreclip_core.files import atomic_path
+from timbreclip_core.model import REFERENCE
+from timbreclip_core.spaces.small import TOKENIZER
+from timbreclip_core.spaces.small import WEIGHTS as WORDS
+from timbreclip_core.text_encoder import quantise
+
+from .card import model_card
+from .loop import LOG, load_run
+from .minilm import load_minilm, minilm_folder
+from .notes import NoteSet, cache_folder, open_notes
+from .state import TrainState
+
+CARD = "README.md"
+REFERENCE_SOUNDS = 512
+LARGEST_HALF = 65_504.0
+
+
+def export(run: Path, folder: Path, cache: Path) -> Checkpoint:
+    """Write the model folder of a training.
+
+    Args:
+        run: Folder of the training.
+        folder: Where to; an existing model folder is replaced.
+        cache: Root of the rendered notes, for the reference sounds.
+    """
+    state = load_run(run)
+    config = state.config
+    sounds = open_notes(cache_folder(cache, config.sounds), 0, config.sounds.patches)
+    words = {**quantise(load_minilm().state_dict())}
+    words["projection.weight"] = state.projection.weight.detach().half()
+    tensors = {
+        AUDIO: packed(state.encoder.state_dict()),
+        WORDS: words,
+        REFERENCE: {TEXT: reference_vectors(state, sounds).half()},
+    }
+    figures = last_figures(run)
+    with atomic_path(run / CARD) as temporary:
+        temporary.write_text(model_card(config, state.step, figures), "utf-8")
+    files = {TOKENIZER: minilm_folder() / TOKENIZER, CARD: run / CARD}
+    return write_checkpoint(folder, model_config(state, figures), tensors, files)
+
+
+def packed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Matrices and filters in float16, the rest (norms, counters) as it is.
+
+    Raises:
+        CheckpointError: A weight that float16 cannot hold.
+    """
+    for name, value in state.items():
+        if value.is_floating_point() and not bool((value.abs() < LARGEST_HALF).all()):
+            raise CheckpointError(f"The weight {name} is not finite or too large for float16.")
+    return {k: v.half() if v.ndim > 1 else v for k, v in state.items()}
+
+
+def model_config(state: TrainState, figures: dict[str, float]) -> dict[str, Any]:
+    """What ``config.json`` of the model says beside its files."""
+    encoder, config = state.encoder, state.config
+    shape = dataclasses.asdict(encoder.shape)
+    temperature = round(1 / float(state.temperature.factor().detach()), 6)
+    return {
+        "name": "small",
+        "licence": "Apache-2.0",
+        "encoder": {
+            "name": "small",
+            "file": AUDIO,
+            "spaces": encoder.spaces,
+            "shape": shape,
+            "temperature": temperature,
+        },
+        "space": {
+            "name": "small",
+            "file": WORDS,
+            "tokenizer": TOKENIZER,
+            "space_id": encoder.spaces[TEXT],
+            "dim": config.network.dim,
+            "shape": dataclasses.asdict(load_minilm().shape),
+        },
+        "training": {
+            "settings": dataclasses.asdict(config),
+            "steps": state.step,
+            "validation": figures,
+        },
+    }
+
+
+def reference_vectors(state: TrainState, sounds: NoteSet) -> Tensor:
+    """``"text"`` vectors of varied training sounds, ``(sounds, dim)``: one note a patch."""
+    per_patch = state.config.sounds.notes
+    patches = np.linspace(0, len(sounds) // per_patch - 1, REFERENCE_SOUNDS).astype(int)
+    chosen = patches * per_patch + np.arange(REFERENCE_SOUNDS) % per_patch
+    with torch.no_grad():
+        hidden = state.encoder.hidden(relative_db(sounds.mel_power(chosen)))
+        return unit(state.encoder.to_text(hidden))
+
+
+def last_figures(run: Path) -> dict[str, float]:
+    """Figures of the last validation in a run's log."""
+    lines = (run / LOG).read_text("utf-8").splitlines() if (run / LOG).is_file() else []
+    records = [json.loads(line) for line in lines]
+    other = ("step", "loss", "gradient", "factor", "notes_per_s")
+    for record in reversed(records):
+        if found := {k: v for k, v in record.items() if k not in other}:
+            return found
+    return {}

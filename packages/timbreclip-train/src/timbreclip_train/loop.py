@@ -1,0 +1,226 @@
+"""The training loop: a generator of steps that can be killed and gone on with at any moment."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from timbreclip_core.encoders.base import unit
+from timbreclip_core.errors import InputError, TimbreClipError, UsageError
+from timbreclip_core.files import atomic_path
+
+from .batches import Batch, Batches, fit_ordinary
+from .config import TrainConfig, read_config
+from .loss import direction_loss, distillation_loss, grouped_loss
+from .minilm import load_minilm
+from .notes import HELD_OUT_SEED, NoteSet, cache_folder, open_notes
+from .state import CHECKPOINT, TrainState
+from .text_vectors import TextVectors
+from .truths import Speaker
+from .validate import Validation
+
+CONFIG, LOG, BAD_BATCH = "config.json", "log.jsonl", "bad-batch.json"
+
+
+class TrainingError(TimbreClipError):
+    """Training cannot go on; the message names the batch."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step gave.
+
+    Args:
+        step: Steps done.
+        loss: Of this step.
+        notes_per_s: Sounds a second, batches and all, since the last result.
+        figures: Of the validation, where there was one after this step.
+    """
+
+    step: int
+    loss: float
+    notes_per_s: float
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+def prepare(out: Path, config: TrainConfig) -> bool:
+    """Make the folder of a run and note its settings; True if it is to be gone on with.
+
+    Raises:
+        UsageError: The folder holds a run with other settings.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / CONFIG
+    if path.is_file() and read_config(path.read_text("utf-8")) != config:
+        raise UsageError(
+            f"{out} holds a run with other settings ({path}). Use those, or name another folder."
+        )
+    with atomic_path(path) as temporary:
+        temporary.write_text(config.as_json(), "utf-8")
+    return (out / CHECKPOINT).is_file()
+
+
+def load_run(run: Path) -> TrainState:
+    """Settings and weights of a training.
+
+    Raises:
+        InputError: No training in that folder.
+    """
+    try:
+        config = read_config((run / CONFIG).read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"{run} holds no training: {error}") from error
+    if not (run / CHECKPOINT).is_file():
+        raise InputError(f"The training in {run} has no checkpoint yet. Go on with it first.")
+    state = TrainState(config, text_width=load_minilm().shape.width)
+    state.load(run)
+    state.encoder.freeze()
+    return state
+
+
+def figures_of(run: Path, cache: Path) -> dict[str, float]:
+    """Figures, on held-out notes, of a training as it stands.
+
+    Args:
+        run: Folder of the training.
+        cache: Root of the rendered notes.
+    """
+    state = load_run(run)
+    config, folder = state.config, cache_folder(cache, state.config.sounds)
+    ordinary = fit_ordinary(open_notes(folder, 0, config.sounds.patches))
+    held_out = open_notes(folder, HELD_OUT_SEED, config.sounds.held_out)
+    return Validation(held_out, ordinary, TextVectors()).figures(state.encoder, state.projection)
+
+
+def train(config: TrainConfig, out: Path, cache: Path) -> Iterator[StepResult]:
+    """Train until ``config.optimiser.steps``; the notes must have been rendered.
+
+    The same settings give the same weights on one machine, interrupted or not.
+
+    Args:
+        config: All settings.
+        out: Folder of the run: settings, log, checkpoint. What it holds is gone on with.
+        cache: Root of the rendered notes.
+
+    Raises:
+        TrainingError: The loss is not finite; the batch is named.
+        UsageError: ``out`` holds a run with other settings.
+    """
+    resumed = prepare(out, config)
+    folder = cache_folder(cache, config.sounds)
+    sounds = open_notes(folder, 0, config.sounds.patches)
+    speaker = Speaker(config.texts.variants, config.texts.pair_variants)
+    vectors = TextVectors(cache, speaker.everything(sounds.notes))
+    state = TrainState(config, vectors.width)
+    if resumed:
+        state.load(out)
+    log = _Log(out / LOG, state.step)
+    batches = Batches(sounds, config.augment, config.optimiser.batch, config.run.seed, speaker)
+    held_out = open_notes(folder, HELD_OUT_SEED, config.sounds.held_out)
+    validation = Validation(held_out, batches.ordinary, vectors)
+    while state.step < config.optimiser.steps:
+        yield _step(state, batches, vectors, validation, log, out)
+    state.save(out)
+
+
+def _step(
+    state: TrainState,
+    batches: Batches,
+    vectors: TextVectors,
+    validation: Validation,
+    log: _Log,
+    out: Path,
+) -> StepResult:
+    started = time.perf_counter()
+    run, last = state.config.run, state.config.optimiser.steps
+    batch = batches.at(state.step)
+    torch.manual_seed(run.seed * 1_000_003 + state.step)
+    state.encoder.train()
+    loss = batch_loss(state, batch, vectors)
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise _not_finite(value, state.step, batch, batches.sounds, out)
+    norm = state.update(loss)
+    speed = len(batch.chosen) / (time.perf_counter() - started)
+    figures = {}
+    if state.step % run.validate_every == 0 or state.step == last:
+        figures = validation.figures(state.encoder, state.projection)
+    if state.step % run.log_every == 0 or figures:
+        factor = float(state.temperature.factor().detach())
+        record = {"step": state.step, "loss": value, "gradient": norm, "factor": factor}
+        log.write({**record, "notes_per_s": round(speed, 1), **figures})
+    if state.step % run.checkpoint_every == 0:
+        state.save(out)
+    return StepResult(state.step, value, speed, figures)
+
+
+def batch_loss(
+    state: TrainState, batch: Batch, vectors: TextVectors, teacher: Tensor | None = None
+) -> Tensor:
+    """The loss of a batch, ``()``, float32.
+
+    Args:
+        state: Networks, in training mode.
+        batch: Sounds and texts.
+        vectors: Of texts.
+        teacher: Standardised teacher's vectors ``(sounds, dim)``, rows of NaN where there is
+            none (a sound that an equaliser changed); None for no teacher.
+    """
+    config = state.config
+    half = config.run.precision == "bfloat16"
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        hidden = state.encoder.hidden(batch.decibels)
+    sounds = unit(state.encoder.to_text(state.encoder.drop(hidden)))
+    texts = unit(state.projection(vectors(batch.said)))
+    logits = state.temperature.factor() * sounds @ texts.T
+    loss = grouped_loss(logits, batch.positive, batch.group, batch.unclear, config.loss.overall)
+    if pairs := len(batch.preferred):
+        order = direction_loss(logits[:pairs], logits[-pairs:], batch.preferred)
+        loss = loss + config.loss.direction * order
+    if teacher is not None:
+        known = ~torch.isnan(teacher).any(1)
+        guess = state.to_teacher(hidden[known])
+        loss = loss + config.loss.teacher * distillation_loss(guess, teacher[known])
+    return loss
+
+
+def _not_finite(loss: float, step: int, batch: Batch, sounds: NoteSet, out: Path) -> TrainingError:
+    notes = [sounds.notes[i] for i in batch.chosen]
+    names = [f"patch {n.seed} ({n.family}) at pitch {n.pitch}" for n in notes]
+    with atomic_path(out / BAD_BATCH) as temporary:
+        content = {"step": step, "notes": names, "texts": batch.said}
+        temporary.write_text(json.dumps(content, indent=2), "utf-8")
+    return TrainingError(
+        f"The loss of step {step} is {loss}. Its batch, from {names[0]} to {names[-1]}, is "
+        f"listed in {out / BAD_BATCH}. Lower optimiser.learning_rate, or look at those notes."
+    )
+
+
+class _Log:
+    """JSON Lines; lines after the step that a run goes on from are dropped first."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        self._path = path
+        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+        kept = [line for line in lines if _step_of(line) <= step]
+        with atomic_path(path) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+
+    def write(self, record: dict[str, Any]) -> None:
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record) + "\n")
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (json.JSONDecodeError, KeyError, TypeError):
+        return math.inf

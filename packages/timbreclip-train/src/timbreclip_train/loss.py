@@ -1,0 +1,122 @@
+"""What training minimises: sounds near the texts that are true of them.
+
+Source: Radford et al. 2021 (CLIP), symmetric cross entropy on scaled cosines, here with several
+positives per row as in Khosla et al. 2020 (supervised contrastive learning, their L_out).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+FEWEST_TEXTS = 2
+OUT_OF_REACH = -1e4  # finite: a row of nothing but ignored pairs must not become NaN
+
+
+class Temperature(nn.Module):
+    """The learnt factor on cosines.
+
+    Args:
+        start: First temperature; the factor is its reciprocal.
+        largest_factor: The factor never exceeds this.
+    """
+
+    def __init__(self, start: float = 0.07, largest_factor: float = 100.0) -> None:
+        super().__init__()
+        self.log_factor = nn.Parameter(torch.tensor(math.log(1 / start)))
+        self.largest_factor = largest_factor
+
+    def factor(self) -> Tensor:
+        """What cosines are multiplied by, ``()``."""
+        return self.log_factor.exp().clamp(max=self.largest_factor)
+
+
+def contrastive_loss(logits: Tensor, positive: Tensor, ignored: Tensor | None = None) -> Tensor:
+    """Symmetric cross entropy with any number of positives.
+
+    A sound's loss is the mean over its texts of -log softmax over all texts; a text's the same
+    over sounds. Rows without a positive do not count. With one positive in every row and column
+    this is CLIP's loss.
+
+    Args:
+        logits: Scaled cosines ``(sounds, texts)``.
+        positive: Which text is true of which sound, bool ``(sounds, texts)``.
+        ignored: Pairs neither true nor false, bool ``(sounds, texts)``: left out of the softmax.
+    Returns:
+        ``()``; 0 where nothing is positive.
+    """
+    if ignored is not None:
+        logits = logits.masked_fill(ignored & ~positive, OUT_OF_REACH)
+    return (_one_way(logits, positive) + _one_way(logits.T, positive.T)) / 2
+
+
+def _one_way(logits: Tensor, positive: Tensor) -> Tensor:
+    count = positive.sum(1)
+    log_share = F.log_softmax(logits, 1).masked_fill(~positive, 0.0)
+    per_row = -log_share.sum(1) / count.clamp(min=1)
+    return per_row.sum() / (count > 0).sum().clamp(min=1)
+
+
+def grouped_loss(
+    logits: Tensor,
+    positive: Tensor,
+    group: Tensor,
+    ignored: Tensor | None = None,
+    overall: float = 0.5,
+) -> Tensor:
+    """The mean of the loss within every kind of text and, with less weight, over all texts.
+
+    Names, families and attributes differ in how many sounds they are true of; in one softmax the
+    frequent ones drown the rare ones.
+
+    Args:
+        logits: Scaled cosines ``(sounds, texts)``.
+        positive: Bool ``(sounds, texts)``.
+        group: Kind of every text, whole numbers ``(texts,)``. A kind with a single text is left
+            to the overall loss.
+        ignored: As in ``contrastive_loss``.
+        overall: Weight of the loss over all texts; each kind weighs 1.
+    """
+    parts, weights = [contrastive_loss(logits, positive, ignored)], [overall]
+    for kind in group.unique().tolist():
+        chosen = group == kind
+        if int(chosen.sum()) >= FEWEST_TEXTS and bool(positive[:, chosen].any()):
+            left_out = None if ignored is None else ignored[:, chosen]
+            parts.append(contrastive_loss(logits[:, chosen], positive[:, chosen], left_out))
+            weights.append(1.0)
+    total = sum(part * weight for part, weight in zip(parts, weights, strict=True))
+    return torch.as_tensor(total) / max(sum(weights), 1e-9)
+
+
+def direction_loss(first: Tensor, second: Tensor, preferred: Tensor) -> Tensor:
+    """How often, and how far, two versions of one sound are ranked the wrong way round by a text.
+
+    Logistic loss on the difference of their logits (Bradley and Terry 1952; Burges et al. 2005).
+
+    Args:
+        first: Scaled cosines of one version of each sound, ``(pairs, texts)``.
+        second: Of the other version.
+        preferred: How much more the first has of what the text says, -1 to 1, 0 for nothing to
+            say, ``(pairs, texts)``.
+    Returns:
+        ``()``; 0 where nothing is preferred.
+    """
+    wrong = F.softplus(-(first - second) * preferred.sign()) * preferred.abs()
+    return wrong.sum() / preferred.abs().sum().clamp(min=1e-9)
+
+
+def distillation_loss(predicted: Tensor, teacher: Tensor, relations: float = 10.0) -> Tensor:
+    """How far a student's guess of its teacher's vectors is off.
+
+    Args:
+        predicted: ``(batch, dim)``.
+        teacher: Standardised vectors of the same sounds, ``(batch, dim)``.
+        relations: Weight of the mean squared difference between the two matrices of cosines
+            (Park et al. 2019, relational distillation); 1 - cosine weighs 1.
+    """
+    ours, theirs = F.normalize(predicted.float(), dim=1), F.normalize(teacher.float(), dim=1)
+    direct = 1 - (ours * theirs).sum(1).mean()
+    return direct + relations * (ours @ ours.T - theirs @ theirs.T).square().mean()

@@ -1,0 +1,59 @@
+"""What timbreclip-train registers; cheap to import."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from timbreclip_core.plugins import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import click
+    import pluggy
+
+    from .entries import AugmentationEntry, DatasetEntry, RendererEntry
+
+
+def tclip_addhooks(pm: pluggy.PluginManager) -> None:
+    """Add this package's hooks to core's manager."""
+    from . import hookspecs
+
+    pm.add_hookspecs(hookspecs)
+
+
+@hookimpl
+def tclip_commands(cli: click.Group) -> None:
+    from timbreclip_core.cli.evaluate import eval_command
+
+    from .augmentations.cli import augmentations
+    from .cli import train
+    from .data_cli import data
+    from .evaluation.cli import COMMANDS
+
+    train.add_command(augmentations)
+    cli.add_command(train)
+    cli.add_command(data)
+    for command in COMMANDS:
+        eval_command.add_command(command)
+
+
+@hookimpl
+def tclip_datasets() -> Iterator[DatasetEntry]:
+    from .datasets.records import own_entries
+
+    yield from own_entries()
+
+
+@hookimpl
+def tclip_renderers() -> Iterator[RendererEntry]:
+    from .rendering.registry import own_renderers
+
+    yield from own_renderers()
+
+
+@hookimpl
+def tclip_augmentations() -> Iterator[AugmentationEntry]:
+    from .augmentations.records import own_entries
+
+    yield from own_entries()

@@ -1,0 +1,175 @@
+"""Texts that say facts, and of which sounds they are true."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from .. import text as wording
+from ..notes import Note
+from .facts import facts_of
+from .vocabulary import attribute_names, tag_facts, vocabulary
+
+SMALLEST_DIFFERENCE = 0.15  # standard deviations
+FIRST_WORD_SHARE = 0.3
+LEXICON_SHARE = 0.4
+GROUPS = ("family", "tag", "attribute", "combination")
+
+
+@dataclass(frozen=True)
+class Saying:
+    """A text of the batch.
+
+    Args:
+        text: Lower-cased by the tokenizer, not here.
+        facts: All of them must hold.
+        group: Index into ``GROUPS``.
+    """
+
+    text: str
+    facts: tuple[str, ...]
+    group: int
+
+
+def say_concept(concepts: Sequence[str], qualities: Sequence[str], rng: random.Random) -> str:
+    """A sentence or phrase with concepts and qualities, in training wordings only."""
+    known = vocabulary()
+    plain, said = [], list(qualities)
+    for name in concepts:
+        if name in known.own_words:
+            said.append(rng.choice(known.own_words[name]))
+        elif name in known.more_words and rng.random() < LEXICON_SHARE:
+            said.append(rng.choice(known.more_words[name]))
+        else:
+            plain.append(name)
+    return wording.say(plain, rng, qualities=said)
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Says what is true of a sound, in a bounded number of ways, so that vectors can be kept.
+
+    Args:
+        variants: Ways to say one fact.
+        pair_variants: Ways to say two together.
+    """
+
+    variants: int = 96
+    pair_variants: int = 8
+
+    def sayings(
+        self, facts: Sequence[str], measured: Sequence[str], rng: random.Random
+    ) -> list[Saying]:
+        """A few texts about one sound: families, tags, attributes and combinations.
+
+        Args:
+            facts: Of ``facts_of``.
+            measured: Names of the attributes that it has.
+            rng: Source of every choice.
+        """
+        families, tags = _parted(facts)
+        plan: list[tuple[str, ...]] = [(_near_first(families, rng),)]
+        if tags:
+            plan.append((rng.choice(tags),))
+        if measured:
+            plan.append((rng.choice(measured),))
+        if measured and rng.random() < 0.5:
+            plan.append((_near_first(families, rng), rng.choice(measured)))
+        if tags and rng.random() < 0.4:
+            plan.append((_near_first(families, rng), rng.choice(tags)))
+        if tags and measured and rng.random() < 0.15:
+            plan.append((rng.choice(tags), rng.choice(measured)))
+        return [self._say(said, rng.randrange(self._count(said))) for said in plan]
+
+    def everything(self, notes: Iterable[Note]) -> list[str]:
+        """Every text that ``sayings`` may give for some notes, in a fixed order."""
+        attributes = attribute_names()
+        plans: dict[tuple[str, ...], None] = {(name,): None for name in attributes}
+        for facts in dict.fromkeys(facts_of(note) for note in notes):
+            families, tags = _parted(facts)
+            plans.update({(one,): None for one in facts})
+            plans.update({(f, other): None for f in families for other in (*attributes, *tags)})
+            plans.update({(tag, name): None for tag in tags for name in attributes})
+        texts = (_variant(p, n) for p in plans for n in range(self._count(p)))
+        return list(dict.fromkeys(texts))
+
+    def _count(self, facts: tuple[str, ...]) -> int:
+        return self.variants if len(facts) == 1 else self.pair_variants
+
+    def _say(self, facts: tuple[str, ...], variant: int) -> Saying:
+        return Saying(_variant(facts, variant), facts, _group(facts))
+
+
+@cache
+def _variant(facts: tuple[str, ...], variant: int) -> str:
+    rng = random.Random(f"{facts} {variant}")
+    words = {a.name: a.words for a in vocabulary().attributes}
+    # As for concepts, the plainest word comes most often: it is what most people type.
+    qualities = [
+        words[name][0] if rng.random() < FIRST_WORD_SHARE else rng.choice(words[name])
+        for name in facts
+        if name in words
+    ]
+    return say_concept([name for name in facts if name not in words], qualities, rng)
+
+
+def _parted(facts: Sequence[str]) -> tuple[list[str], list[str]]:
+    families = [f for f in facts if f not in tag_facts()]
+    return families, [f for f in facts if f in tag_facts()]
+
+
+def _near_first(families: Sequence[str], rng: random.Random) -> str:
+    return families[0] if rng.random() < 0.5 else rng.choice(families)
+
+
+def _group(facts: Sequence[str]) -> int:
+    if len(facts) > 1:
+        return GROUPS.index("combination")
+    if facts[0] in attribute_names():
+        return GROUPS.index("attribute")
+    return GROUPS.index("tag" if facts[0] in tag_facts() else "family")
+
+
+def positives(said: Sequence[Saying], has: Tensor, unclear: Tensor) -> tuple[Tensor, Tensor]:
+    """Which text is true of which sound, and of which pairs that cannot be said.
+
+    Args:
+        said: Texts.
+        has: Bool ``(sounds, facts)``.
+        unclear: Bool ``(sounds, facts)``.
+    Returns:
+        Two bool tensors ``(sounds, texts)``.
+    """
+    index = vocabulary().index
+    needs = torch.zeros(len(said), has.shape[1])
+    for row, saying in enumerate(said):
+        needs[row, [index[fact] for fact in saying.facts]] = 1.0
+    wanted = needs.sum(1)
+    true = has.float() @ needs.T >= wanted - 0.5
+    possible = (has | unclear).float() @ needs.T >= wanted - 0.5
+    return true, possible & ~true
+
+
+def preferences(said: Sequence[Saying], first: Tensor, second: Tensor) -> Tensor:
+    """How much more of what a text says one version of a sound has than another.
+
+    Args:
+        said: Texts; those that say anything but one attribute prefer neither.
+        first: Degrees of one version of each sound, ``(pairs, attributes)``.
+        second: Of the other.
+    Returns:
+        ``(pairs, texts)``, -1 to 1; 0 where the difference is too small to hear.
+    """
+    names = attribute_names()
+    table = torch.zeros(len(first), len(said))
+    difference = first - second
+    heard = torch.where(difference.abs() > SMALLEST_DIFFERENCE, difference.clamp(-1, 1), 0.0)
+    for column, saying in enumerate(said):
+        if len(saying.facts) == 1 and saying.facts[0] in names:
+            table[:, column] = heard[:, names.index(saying.facts[0])]
+    return table

@@ -1,0 +1,120 @@
+"""The vocabulary of training: facts, and the words for them, from this package's data files."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+
+from timbreclip_core import lexicon
+
+from .. import text as wording
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A measured attribute.
+
+    Args:
+        name: Its fact.
+        when: Deviation by measure; negative for "at most".
+        words: How it is said in training.
+    """
+
+    name: str
+    when: dict[str, float]
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """All facts, and the words for them that training may use.
+
+    Args:
+        of_family: Concepts by family of the synthesiser, closest first.
+        of_tag: Concept by tag.
+        attributes: In the order of their columns.
+        own_words: Words for tags that the text package has no concept for.
+        more_words: Words of the timbre lexicon that go with tags the text package knows.
+        margin: Width of the range in which an attribute is neither true nor false.
+    """
+
+    of_family: dict[str, tuple[str, ...]]
+    of_tag: dict[str, str]
+    attributes: tuple[Attribute, ...]
+    own_words: dict[str, tuple[str, ...]]
+    more_words: dict[str, tuple[str, ...]]
+    margin: float
+    index: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [c for concepts in self.of_family.values() for c in concepts]
+        names += [*self.of_tag.values(), *(a.name for a in self.attributes)]
+        self.index.update({name: i for i, name in enumerate(dict.fromkeys(names))})
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+def _rows(name: str, columns: int) -> list[list[str]]:
+    text = files(__package__).joinpath(name).read_text("utf-8")
+    lines = [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
+    return [[*line, *[""] * (columns - len(line))] for line in lines]
+
+
+def _split(cell: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in cell.split(";") if part.strip())
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """The vocabulary of the package's data files."""
+    of_family = {family: _split(concepts) for family, concepts in _rows("families.tsv", 2)}
+    of_tag, own, extra = {}, {}, {}
+    for tag, concept, words, directions in _rows("tags.tsv", 4):
+        of_tag[tag] = concept
+        if words:
+            own[concept] = _allowed([*_split(words), *_from_lexicon(_split(directions))])
+        elif found := _allowed(_from_lexicon(_split(directions))):
+            extra[concept] = found
+    listed = tomllib.loads(files(__package__).joinpath("attributes.toml").read_text("utf-8"))
+    margin = float(listed.pop("margin"))
+    claimed = [word for item in listed.values() for word in item["words"]]
+    attributes = tuple(
+        Attribute(name, item["when"], _attribute_words(item, claimed))
+        for name, item in listed.items()
+    )
+    return Vocabulary(of_family, of_tag, attributes, own, extra, margin)
+
+
+def _allowed(words: Iterable[str]) -> tuple[str, ...]:
+    """Each word once, without those that are held out to measure with."""
+    return tuple(w for w in dict.fromkeys(words) if not wording.mentions_held_out(w))
+
+
+def _from_lexicon(directions: Iterable[str]) -> list[str]:
+    return [
+        word
+        for direction in directions
+        for word in lexicon.words_for(direction[1:], 1 if direction[0] == "+" else -1)
+    ]
+
+
+def _attribute_words(item: dict[str, list[str]], claimed: Sequence[str]) -> tuple[str, ...]:
+    shared = [w for concept in item.get("concepts", ()) for w in wording.wordings(concept)]
+    shared += _from_lexicon(item.get("lexicon", ()))
+    return _allowed([*item["words"], *(w for w in shared if w not in claimed)])
+
+
+@cache
+def tag_facts() -> frozenset[str]:
+    """Facts that are tags, not families."""
+    return frozenset(vocabulary().of_tag.values())
+
+
+@cache
+def attribute_names() -> tuple[str, ...]:
+    """Facts that are measured attributes, in the order of their columns."""
+    return tuple(attribute.name for attribute in vocabulary().attributes)

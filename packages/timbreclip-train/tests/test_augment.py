@@ -1,0 +1,97 @@
+import dataclasses
+
+import pytest
+import torch
+
+from timbreclip_core.encoders.small import mel_centres_hz
+from timbreclip_train.augment import apply, draw, opposite
+from timbreclip_train.config import AugmentConfig
+from timbreclip_train.measures import MEASURES, measure
+
+torch.set_num_threads(1)
+NONE = AugmentConfig(
+    eq_share=0, lowpass_share=0, limit_share=0, noise_share=0, shift_share=0, cut_share=0
+)
+
+
+def power(batch=8):
+    made = torch.rand(batch, 96, 200, generator=torch.Generator().manual_seed(1))
+    return made / made.amax((1, 2), keepdim=True)
+
+
+def changes(seed=0, batch=8, **shares):
+    config = dataclasses.replace(NONE, **shares)
+    return draw(config, batch, 96, torch.Generator().manual_seed(seed))
+
+
+def test_no_changes_change_nothing():
+    heard, clean = apply(power(), changes())
+    assert torch.allclose(heard, power()) and torch.equal(heard, clean)
+
+
+def test_the_same_draw_gives_the_same_sound():
+    every = {f.name: 1.0 for f in dataclasses.fields(NONE) if f.name.endswith("_share")}
+    first, second = (apply(power(), changes(3, **every))[0] for _ in range(2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, apply(power(), changes(4, **every))[0])
+
+
+def test_everything_stays_finite_and_not_negative():
+    every = {f.name: 1.0 for f in dataclasses.fields(NONE) if f.name.endswith("_share")}
+    for seed in range(5):
+        for sound in apply(power(), changes(seed, **every)):
+            assert torch.isfinite(sound).all() and bool((sound >= 0).all())
+
+
+def test_silence_stays_silence_without_noise():
+    assert not apply(torch.zeros(8, 96, 200), changes(eq_share=1.0))[1].any()
+
+
+def test_an_equaliser_gains_what_it_says():
+    drawn = changes(eq_share=1.0)
+    before = power()
+    heard, _ = apply(before, drawn)
+    gain = 10 * torch.log10(heard[:, :, 3] / before[:, :, 3])
+    expected = drawn.gain_db
+    # Only differences between bands count: the loudest cell is 1 again afterwards.
+    assert torch.allclose(gain - gain[:, :1], expected - expected[:, :1], atol=1e-3)
+    assert torch.allclose(heard.amax((1, 2)), torch.ones(8))
+
+
+def test_opposite_equalisers_lie_either_side_of_the_sound():
+    before = power(2)[:1].repeat(2, 1, 1)
+    drawn = opposite(changes(5, batch=2, eq_share=1.0, band_db=0.0, shelf_db=0.0), 1)
+    _, clean = apply(before, drawn)
+    centroid = measure(clean)[:, MEASURES.index("centroid")]
+    middle = float(measure(before)[0, MEASURES.index("centroid")])
+    assert min(centroid) < middle < max(centroid)
+
+
+def test_a_limit_leaves_nothing_above_it_not_even_noise():
+    drawn = changes(limit_share=1.0, noise_share=1.0)
+    heard, _ = apply(power(), drawn)
+    above = mel_centres_hz(96)[None] >= drawn.limit_hz
+    assert not heard[above].any() and heard[~above].all()
+    assert set(drawn.limit_hz[:, 0].tolist()) == {4_000.0, 8_000.0}
+
+
+def test_noise_is_heard_but_not_measured():
+    heard, clean = apply(power(), changes(noise_share=1.0))
+    assert torch.allclose(clean, power()) and bool((heard > clean).any())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_shifted_sound_comes_later_and_is_the_same(seed):
+    drawn = changes(seed, shift_share=1.0)
+    heard, _ = apply(power(), drawn)
+    for item, later in enumerate(drawn.later.tolist()):
+        assert not heard[item, :, :later].any()
+        kept = power()[item, :, : 200 - later]
+        assert torch.allclose(heard[item, :, later:], kept / kept.max())
+
+
+def test_a_cut_sound_is_silent_after_its_end():
+    drawn = changes(cut_share=1.0)
+    heard, _ = apply(power(), drawn)
+    for item, frames in enumerate(drawn.frames.tolist()):
+        assert not heard[item, :, frames:].any() and heard[item, :, frames - 1].any()

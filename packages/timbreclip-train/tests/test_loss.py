@@ -1,0 +1,143 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from timbreclip_train.loss import (
+    Temperature,
+    contrastive_loss,
+    direction_loss,
+    distillation_loss,
+    grouped_loss,
+)
+
+torch.set_num_threads(1)
+
+
+def case(sounds=6, texts=9, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 5 * torch.randn(sounds, texts, generator=generator, dtype=torch.float64)
+    positive = torch.rand(sounds, texts, generator=generator) < 0.3
+    group = torch.randint(0, 3, (texts,), generator=generator)
+    return logits.requires_grad_(True), positive, group
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_one_to_one_it_is_the_loss_of_clip(size):
+    logits = torch.randn(size, size, generator=torch.Generator().manual_seed(size))
+    truth = torch.arange(size)
+    expected = (F.cross_entropy(logits, truth) + F.cross_entropy(logits.T, truth)) / 2
+    ours = contrastive_loss(logits, torch.eye(size, dtype=torch.bool))
+    assert float(ours) == pytest.approx(float(expected), rel=1e-6)
+
+
+@settings(deadline=None)
+@given(st.permutations(range(9)), st.integers(0, 5))
+def test_the_order_of_texts_does_not_matter(order, seed):
+    logits, positive, group = case(seed=seed)
+    straight = grouped_loss(logits, positive, group)
+    turned = grouped_loss(logits[:, order], positive[:, order], group[list(order)])
+    assert float(straight.detach()) == pytest.approx(float(turned.detach()), rel=1e-9)
+
+
+def test_a_second_positive_shares_the_row():
+    # Two equal logits, both positive: each text has half of the softmax, so the row costs log 2.
+    loss = contrastive_loss(torch.zeros(1, 2), torch.ones(1, 2, dtype=torch.bool))
+    assert float(loss) == pytest.approx(torch.log(torch.tensor(2.0)).item() / 2)
+
+
+def test_gradients_are_those_of_finite_differences():
+    logits, positive, group = case()
+    assert torch.autograd.gradcheck(lambda x: grouped_loss(x, positive, group), logits)
+
+
+def test_two_copies_of_a_text_get_equal_gradients():
+    logits, positive, group = case()
+    doubled = torch.cat([logits, logits[:, :1]], 1).detach().requires_grad_(True)
+    both = torch.cat([positive, positive[:, :1]], 1)
+    grouped_loss(doubled, both, torch.cat([group, group[:1]])).backward()
+    assert torch.allclose(doubled.grad[:, 0], doubled.grad[:, -1])
+
+
+def test_rows_without_a_positive_do_not_count():
+    logits, positive, _ = case()
+    positive[2] = False
+    positive[:, 4] = False
+    kept = [0, 1, 3, 4, 5]
+    along = F.log_softmax(logits, 1)
+    rows = [-along[i][positive[i]].mean() for i in kept if positive[i].any()]
+    across = F.log_softmax(logits, 0)
+    columns = [-across[:, j][positive[:, j]].mean() for j in range(9) if positive[:, j].any()]
+    expected = (torch.stack(rows).mean() + torch.stack(columns).mean()) / 2
+    assert float(contrastive_loss(logits, positive).detach()) == pytest.approx(float(expected))
+
+
+def test_nothing_positive_costs_nothing_and_moves_nothing():
+    logits, positive, group = case()
+    loss = grouped_loss(logits, torch.zeros_like(positive), group)
+    loss.backward()
+    assert float(loss.detach()) == 0 and not logits.grad.any()
+
+
+def test_ignored_pairs_neither_pull_nor_push():
+    logits, positive, group = case()
+    ignored = ~positive & (torch.rand(6, 9, generator=torch.Generator().manual_seed(3)) < 0.4)
+    grouped_loss(logits, positive, group, ignored).backward()
+    assert not logits.grad[ignored].any() and torch.isfinite(logits.grad).all()
+
+
+def test_a_row_of_nothing_but_ignored_pairs_stays_finite():
+    logits, positive, group = case()
+    positive[1] = False
+    ignored = torch.zeros_like(positive)
+    ignored[1] = True
+    grouped_loss(logits, positive, group, ignored).backward()
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_a_single_group_is_the_plain_loss():
+    logits, positive, _ = case()
+    one = torch.zeros(9, dtype=torch.long)
+    assert float(grouped_loss(logits, positive, one).detach()) == pytest.approx(
+        float(contrastive_loss(logits, positive).detach())
+    )
+
+
+def test_groups_do_not_compete_when_the_overall_loss_is_off():
+    logits, positive, _ = case()
+    group = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1, 1])
+    positive[:, 4:] = False
+    grouped_loss(logits, positive, group, overall=0.0).backward()
+    assert not logits.grad[:, 4:].any() and logits.grad[:, :4].any()
+
+
+def test_the_temperature_starts_where_told_and_has_a_limit():
+    temperature = Temperature(0.07, largest_factor=20.0)
+    assert float(temperature.factor().detach()) == pytest.approx(1 / 0.07)
+    temperature.log_factor.data.fill_(10.0)
+    assert float(temperature.factor().detach()) == 20.0
+
+
+def test_a_student_that_agrees_up_to_length_costs_nothing():
+    teacher = torch.randn(5, 7, generator=torch.Generator().manual_seed(0))
+    assert float(distillation_loss(3 * teacher, teacher)) == pytest.approx(0.0, abs=1e-6)
+    assert float(distillation_loss(-teacher, teacher)) == pytest.approx(2.0, abs=1e-5)
+
+
+def test_the_wrong_order_of_two_versions_costs_more_than_the_right_one():
+    up, down = torch.tensor([[3.0]]), torch.tensor([[1.0]])
+    right = direction_loss(up, down, torch.tensor([[0.5]]))
+    wrong = direction_loss(down, up, torch.tensor([[0.5]]))
+    assert float(right) == pytest.approx(float(F.softplus(torch.tensor(-2.0))))
+    assert float(wrong) == pytest.approx(float(F.softplus(torch.tensor(2.0))))
+    assert float(direction_loss(down, up, torch.tensor([[-0.5]]))) == pytest.approx(float(right))
+
+
+def test_texts_that_prefer_nothing_do_not_count():
+    first, second = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(0))
+    preferred = torch.zeros(4, 5)
+    assert float(direction_loss(first, second, preferred)) == 0
+    preferred[1, 2] = 0.3
+    alone = direction_loss(first[1:2, 2:3], second[1:2, 2:3], torch.ones(1, 1))
+    assert float(direction_loss(first, second, preferred)) == pytest.approx(float(alone))
