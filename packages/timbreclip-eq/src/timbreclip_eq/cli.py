@@ -178,12 +178,12 @@ def list_eqs(as_json: bool) -> None:
 
     from .entries import EQEntry
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for found in plugin_manager().entries(EQEntry):
         entry = found.entry
         fields = dataclasses.fields(entry.options) if entry.options else ()
         options = {f.name: f.default for f in fields}
-        row = {"name": entry.name, "summary": entry.summary, "options": options}
+        row: dict[str, Any] = {"name": entry.name, "summary": entry.summary, "options": options}
         rows.append({**row, "distribution": found.distribution})
     if as_json:
         echo_json(rows)
@@ -242,7 +242,8 @@ def _report(records: Iterable[dict[str, Any]], total: int, as_json: bool) -> Non
 
     from . import job
 
-    done, failed = [], []
+    done: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
     for record in tqdm(records, total=total, unit="file", disable=None):
         (failed if "error" in record else done).append(record)
         if not as_json and "error" not in record:

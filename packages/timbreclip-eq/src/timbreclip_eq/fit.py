@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from timbreclip_core.audio import as_batch
-from timbreclip_core.embedding import Embedding
+from timbreclip_core.embedding import Embedding, check_same_space
 from timbreclip_core.encoders.base import unit
 from timbreclip_core.errors import InputError
 from timbreclip_core.model import Model, load_model
@@ -180,16 +180,15 @@ class Fitter:
     def _move(self, origin: Embedding) -> Tensor:
         """The direction ``(dim,)`` in which words and sounds would have the sound go."""
         move = torch.zeros_like(origin.plain())
+        neutral = self.model.embed_text(NEUTRAL).plain() if self.target.texts else move
         for text, weight in self.target.texts:
-            move = move + weight * (self.model.embed_text(text) - self._neutral()).plain()
+            move = move + weight * (self.model.embed_text(text).plain() - self._neutral().plain())
         for sound, weight in self.target.sounds:
             if not isinstance(sound, Embedding):
                 sound = self.model.embed_file(sound, kind=self.kind)
-            move = move + weight * (sound - origin).plain()
+            check_same_space(sound, origin)
+            move = move + weight * (sound.plain() - origin.plain())
         return unit(move)[0]
-
-    def _neutral(self) -> Embedding:
-        return self.model.embed_text(NEUTRAL)
 
     def _label(self, vectors: Tensor) -> Embedding:
         return Embedding.of(vectors, self.model.encoder.spaces[self.kind])

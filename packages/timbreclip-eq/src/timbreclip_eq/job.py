@@ -193,7 +193,7 @@ def _write(
     loudness = {"before": rendered.lufs_before, "after": rendered.lufs_after}
     if loudness["after"] is not None:
         loudness["after"] += lowered_db
-    record = {
+    record: dict[str, Any] = {
         "file": str(task.source),
         "out": str(task.out),
         "target": preset.target,
@@ -218,14 +218,16 @@ def _write(
         "warnings": list(rendered.warnings),
     }
     if writing.save_preset:
-        record["preset"] = str(task.out.with_suffix(".eq.json"))
-        preset.save(record["preset"])
+        preset_path = task.out.with_suffix(".eq.json")
+        record["preset"] = str(preset_path)
+        preset.save(preset_path)
     if writing.plot:
-        record["picture"] = str(task.out.with_suffix(".png"))
+        picture_path = task.out.with_suffix(".png")
+        record["picture"] = str(picture_path)
         facts = tuple(_facts(record))
         title = f"{task.source.name}: {preset.target}"
         picture = Picture(content.audio, rendered.audio, rate, preset, amount, title, facts)
-        save_picture(record["picture"], picture)
+        save_picture(picture_path, picture)
     return record
 
 

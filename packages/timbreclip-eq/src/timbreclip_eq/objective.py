@@ -77,7 +77,8 @@ class Losses:
             aims = [self.problems[self.owners[r]] for r in rows.tolist()]
             extra = self._penalties(values, aims)
             loss = extra.detach().clone()
-            roots, grads = [extra.sum()], [torch.ones_like(extra.sum())]
+            roots: list[Tensor] = [extra.sum()]
+            grads: list[Tensor] = [torch.ones_like(extra.sum())]
             for key in sorted({_key(a) for group in aims for a in group}):
                 pairs = [(i, a) for i, g in enumerate(aims) for a in g if _key(a) == key]
                 freqs_hz = self.hearing.freqs_hz(pairs[0][1].data).clamp(max=key[0] / 2)
@@ -85,24 +86,26 @@ class Losses:
                 leaf = magnitude.detach().float().to(self.hearing.device).requires_grad_()
                 shares = [1 / len(aims[i]) for i, _ in pairs]
                 self._descend(leaf, pairs, shares, loss)
-                roots.append(magnitude)
-                grads.append(leaf.grad.to(magnitude))
+                if leaf.grad is not None:
+                    roots.append(magnitude)
+                    grads.append(leaf.grad.to(magnitude))
             torch.autograd.backward(roots, grads)
-        return loss, unit.grad
+        return loss, torch.zeros_like(unit) if unit.grad is None else unit.grad
 
     def _descend(
         self, leaf: Tensor, pairs: list[tuple[int, Aim]], shares: list[float], loss: Tensor
-    ) -> None:
-        """Add each pair's share of the loss to ``loss``, and its gradient to ``leaf.grad``."""
+    ) -> Tensor:
+        """Add each pair's share of the loss to ``loss``; give the gradient of their sum."""
+        gradient = torch.zeros_like(leaf)
         for part in _chunks(pairs):
             chosen = [pairs[i] for i in part]
             terms = self._terms(leaf, chosen)
             weights = torch.tensor([shares[i] for i in part], dtype=terms.dtype)
             weighted = terms * weights.to(terms.device)
-            weighted.sum().backward()
-            loss.index_add_(
-                0, torch.tensor([row for row, _ in chosen]), weighted.detach().cpu().to(loss)
-            )
+            gradient += torch.autograd.grad(weighted.sum(), leaf)[0]
+            rows = torch.tensor([row for row, _ in chosen])
+            loss.index_add_(0, rows, weighted.detach().cpu().to(loss))
+        return gradient
 
     def _terms(self, leaf: Tensor, pairs: list[tuple[int, Aim]]) -> Tensor:
         """One loss per pair of a row and an aim."""
@@ -118,9 +121,10 @@ class Losses:
         total = total.index_add(0, which, vectors * share[:, None])
         heard = torch.nn.functional.normalize(total, dim=-1)
         goals = torch.stack([a.goal for _, a in pairs]).to(heard)
-        if pairs[0][1].origin is None:
+        origins = [a.origin for _, a in pairs if a.origin is not None]
+        if not origins:
             return 1 - (heard * goals).sum(-1)
-        moved = heard - torch.stack([a.origin for _, a in pairs]).to(heard)
+        moved = heard - torch.stack(origins).to(heard)
         return 1 - (moved * goals).sum(-1) / (moved.square().sum(-1) + SOFTNESS**2).sqrt()
 
     def _penalties(self, values: dict[str, Tensor], aims: Sequence[Sequence[Aim]]) -> Tensor:

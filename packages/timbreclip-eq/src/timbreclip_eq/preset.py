@@ -58,8 +58,8 @@ class Preset:
             values: Of a batch of one.
             about: The other fields.
         """
-        options = getattr(eq, "options", None)
-        plain = dataclasses.asdict(options) if dataclasses.is_dataclass(options) else {}
+        options: Any = getattr(eq, "options", None)
+        plain = {} if options is None else dataclasses.asdict(options)
         preset = cls(eq=eq.name, options=plain, values=eq.to_plain(values), **about)
         preset.__dict__["instance"] = eq  # where cached_property keeps it
         return preset

@@ -78,6 +78,8 @@ class BandEncoder(SpectralEncoder):
     """
 
     name = "bands"
+    bank: Tensor
+    window: Tensor
     sample_rate = 32_000
     windowing = Windowing(length=64_000, hop=32_000)
 
@@ -94,8 +96,10 @@ class BandEncoder(SpectralEncoder):
         )
         bank = torch.where(inside.sum(1, keepdim=True) > 0, inside, nearest.float())
         self.register_buffer("bank", bank / bank.sum(1, keepdim=True))
+        self.bank: Tensor
+        self.window: Tensor
+        self.height: Tensor
         self.register_buffer("window", torch.hann_window(_FFT))
-        self.register_buffer("height", torch.linspace(-1, 1, BANDS))
 
     @property
     def freqs_hz(self) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from timbreclip_core.encoders.small import relative_db
 
-from . import augment, truths
+from . import mel_augment, truths
 from .config import AugmentConfig
 from .measures import Ordinary, measure
 from .notes import Note, NoteSet
@@ -99,8 +99,8 @@ class Batches:
         chosen = np.concatenate([single, single[:pairs]])
         power = self.sounds.mel_power(chosen)
         own = Generator().manual_seed(int(rng.integers(2**62)))
-        changes = augment.draw(self.config, self.size, power.shape[1], own)
-        heard, clean = augment.apply(power, augment.opposite(changes, pairs))
+        changes = mel_augment.draw(self.config, self.size, power.shape[1], own)
+        heard, clean = mel_augment.apply(power, mel_augment.opposite(changes, pairs))
         deviation = self.ordinary.deviation(measure(clean), self._pitch[chosen])
         degree = truths.degrees(deviation)
         measured, unclear = truths.measured_facts(degree)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from click_default_group import DefaultGroup
 from timbreclip_core.errors import UsageError
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from .config import TrainConfig
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -57,9 +60,15 @@ def run(preset: str, out: Path, changes: tuple[str, ...], threads: int, cache: P
     click.echo(f"{checkpoint.root}  {checkpoint.name}@{checkpoint.digest}")
 
 
-def _render(config: TrainConfig, cache: Path) -> None:
+def _progress(what: str, unit: str) -> tqdm:
+    """A bar on stderr; a line every half a minute where stderr is a file."""
     from tqdm import tqdm
 
+    seconds = 0.2 if sys.stderr.isatty() else 30
+    return tqdm(desc=what, unit=unit, unit_scale=True, mininterval=seconds, maxinterval=seconds)
+
+
+def _render(config: TrainConfig, cache: Path) -> None:
     from .notes import (
         HELD_OUT_SEED,
         PATCHES_PER_SHARD,
@@ -74,34 +83,31 @@ def _render(config: TrainConfig, cache: Path) -> None:
         ("notes", 0, sounds.patches),
     ):
         steps = render_missing(folder, sounds, seed, patches)
-        with tqdm(desc=f"rendering {what}", unit="notes", total=None) as bar:
+        with _progress(f"rendering {what}", "notes") as bar:
             bar.total = shard_count(patches) * PATCHES_PER_SHARD * sounds.notes
             for count in steps:
                 bar.update(count)
 
 
 def _encode(config: TrainConfig, cache: Path) -> None:
-    from tqdm import tqdm
-
     from .notes import cache_folder, open_notes
     from .text_vectors import encode_missing
     from .truths import Speaker
 
     notes = open_notes(cache_folder(cache, config.sounds), 0, config.sounds.patches).notes
     texts = Speaker(config.texts.variants, config.texts.pair_variants).everything(notes)
-    with tqdm(desc="encoding texts", unit="texts") as bar:
+    with _progress("encoding texts", "texts") as bar:
         for done, bar.total in encode_missing(cache, texts):
             bar.update(done - bar.n)
 
 
 def _train(config: TrainConfig, out: Path, cache: Path) -> None:
-    from tqdm import tqdm
-
     from .loop import train as steps
 
     batch = config.optimiser.batch
     total = config.optimiser.steps * batch
-    with tqdm(desc="training", unit="notes", unit_scale=True, total=total) as bar:
+    with _progress("training", "notes") as bar:
+        bar.total = total
         for result in steps(config, out, cache):
             # After a resume, the first result says how much is already done.
             if bar.n == 0 and result.step > 1:

@@ -77,10 +77,11 @@ class EqBand(Augmentation):
         if not params.region:
             return audio.clone()
         region = spectral_changes()[params.region]
-        values = (params.gain_db, params.frequency_hz, region.q)
-        section = _SHAPES[region.shape](
-            *(torch.tensor(v, dtype=torch.float64) for v in values), sample_rate
+        gain, frequency, q = (
+            torch.tensor(v, dtype=torch.float64)
+            for v in (params.gain_db, params.frequency_hz, region.q)
         )
+        section = _SHAPES[region.shape](gain, frequency, q, sample_rate)
         return apply_sections(audio, section[None])
 
     def claims(self, params: Band) -> TextChange:

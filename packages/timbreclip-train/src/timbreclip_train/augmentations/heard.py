@@ -42,7 +42,8 @@ def spectral_change_db(before: Tensor, after: Tensor, sample_rate: int) -> float
     Over those of 30 bands, of equal width on an axis of octaves, that one of the sounds has within
     55 dB of its loudest band.
     """
-    return _spectral_db(*(_magnitudes(x, sample_rate) for x in (before, after)), sample_rate)
+    first, second = (_magnitudes(x, sample_rate) for x in (before, after))
+    return _spectral_db(first, second, sample_rate)
 
 
 def _magnitudes(audio: Tensor, sample_rate: int) -> Tensor:

@@ -59,8 +59,8 @@ class PitchShift(Augmentation):
     keeps times, smears attacks a little and takes seven times as long. Both are exact in pitch.
     Against notes that a synthesiser played at the other pitch, mel spectrograms differ by 2.4
     (resample) and 1.9 dB (vocoder) for one semitone, 3.6 and 2.1 dB for three; in the first 0.3 s
-    by 2.3 and 2.5, 2.8 and 2.9 dB (``benchmarks/augmentation/pitch_shift.py``). ``auto`` resamples up to one
-    semitone.
+    by 2.3 and 2.5, 2.8 and 2.9 dB (``benchmarks/augmentation/pitch_shift.py``). ``auto`` resamples
+    up to one semitone.
 
     Args:
         semitones: Largest shift either way; None for the range of the dataset.
@@ -120,7 +120,10 @@ def _faster(audio: Tensor, ratio: float) -> Tensor:
 
 
 def _stretched(audio: Tensor, ratio: float, sample_rate: int) -> Tensor:
-    """Longer by ``ratio`` at the same pitch (J. L. Flanagan and R. M. Golden, Phase vocoder, 1966)."""
+    """Longer by ``ratio`` at the same pitch.
+
+    Source: J. L. Flanagan and R. M. Golden, Phase vocoder, Bell System Technical Journal 45, 1966.
+    """
     size = 1 << max(4, round(math.log2(WINDOW_S * sample_rate)))
     hop, window = size // OVERLAP, torch.hann_window(size, dtype=audio.dtype)
     padded = torch.nn.functional.pad(audio, (0, size))

@@ -1,8 +1,8 @@
 """The transforms of torchaudio-augmentations 0.2.4 as augmentations.
 
-That package imports WavAugment, which imports ``torchaudio.sox_effects``. torchaudio 2.9 removed it.
-Only two transforms use it; for the others, an empty module stands in while the package is imported,
-and is taken away again. The two are listed as unavailable.
+That package imports WavAugment, which imports ``torchaudio.sox_effects``, which torchaudio 2.9
+removed. Only two transforms use it; for the others, an empty module stands in while the package is
+imported, and is taken away again. The two are listed as unavailable.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ class ThirdParty(Augmentation):
         if self.transform.needs_length:
             seconds = options.pop("seconds", self.transform.seconds)
             options["n_samples"] = min(round(seconds * sample_rate), audio.shape[-1])
-        # Delay fails where its echo would begin after the end.
-        room = math.ceil(self.transform.longest_s * sample_rate) + 1
+        # Delay fails where its echo would begin after the end, Noise on a single sample.
+        room = math.ceil(self.transform.longest_s * sample_rate) + 2
         padded = torch.nn.functional.pad(audio, (0, max(0, room - audio.shape[-1])))
         with _seeded(params.seed):
             out = torch.as_tensor(self._kind(**options)(padded.clone()))

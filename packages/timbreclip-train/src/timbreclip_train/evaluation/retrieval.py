@@ -75,7 +75,7 @@ def pool_notes(note_scores: np.ndarray, collection: Collection, pooling: str) ->
     reduce = {"min": np.maximum, "mean": np.add}[pooling]
     start = -np.inf if pooling == "min" else 0.0
     pooled = np.full((len(note_scores), len(collection.patches)), start)
-    reduce.at(pooled, (slice(None), collection.patch_of_note), note_scores)
+    reduce.at(pooled.T, collection.patch_of_note, note_scores.T)
     if pooling == "mean":
         counts = np.bincount(collection.patch_of_note, minlength=len(collection.patches))
         pooled = np.where(counts > 0, pooled / np.maximum(counts, 1), -np.inf)

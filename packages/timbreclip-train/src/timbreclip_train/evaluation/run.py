@@ -64,11 +64,14 @@ class Retrieval:
     def as_record(self) -> dict[str, Any]:
         """Everything but the ranks, and the ranks of first relevant documents by query."""
         per_block = [
-            {"kind": kind, "direction": direction, "queries": list(r.queries), "first": r.first()}
+            {
+                "kind": kind,
+                "direction": direction,
+                "queries": list(r.queries),
+                "first": r.first().tolist(),
+            }
             for (kind, direction), r in self.rankings.items()
         ]
-        for item in per_block:
-            item["first"] = item["first"].tolist()
         return {**self.info, "blocks": [as_record(b) for b in self.blocks], "ranks": per_block}
 
 

@@ -77,8 +77,9 @@ class SoundFont:
             struct.unpack_from("<H", r, 20)[0] for r in _records(chunks, b"inst")
         ]
         listed = [
-            FontPreset(*struct.unpack_from("<HH", r, 20)[::-1], _text(r[:20]), i)
+            FontPreset(bank, program, _text(r[:20]), i)
             for i, r in enumerate(headers[:-1])
+            for program, bank in [struct.unpack_from("<HH", r, 20)]
         ]
         self.presets = sorted(listed, key=lambda p: (p.bank, p.program))
 

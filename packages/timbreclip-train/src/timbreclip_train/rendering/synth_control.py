@@ -79,7 +79,7 @@ def phase_cycles(modulation: Modulation, note: Note) -> Array64:
     step = note.frequency_hz / note.sample_rate
     moving = modulation.vibrato_cents > 0 or modulation.pitch_semitones != 0
     if not moving:
-        return np.arange(note.samples) * step
+        return np.arange(note.samples, dtype=np.float64) * step
     time = note.times_s()
     octaves = np.zeros(note.samples, np.float32)
     if modulation.vibrato_cents > 0:

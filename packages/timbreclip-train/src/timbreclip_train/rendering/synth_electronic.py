@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from .synth_draw import Draw
 from .synth_patch import (
@@ -32,7 +33,7 @@ def _wave(draw: Draw, weights: tuple[float, ...] = (3, 1.5, 1.5, 0.5), **fixed) 
     return replace(voice, width_depth=max(min(voice.width_depth, room), 0.0))
 
 
-def _unison(draw: Draw, most_cents: float = 25.0) -> dict[str, float | int]:
+def _unison(draw: Draw, most_cents: float = 25.0) -> dict[str, Any]:
     return {
         "voices": draw.choice((2, 3, 5), (3, 3, 1)),
         "detune_cents": draw.log_uniform(3.0, most_cents),

@@ -38,16 +38,10 @@ class Saying:
 
 def say_concept(concepts: Sequence[str], qualities: Sequence[str], rng: random.Random) -> str:
     """A sentence or phrase with concepts and qualities, in training wordings only."""
-    known = vocabulary()
-    plain, said = [], list(qualities)
-    for name in concepts:
-        if name in known.own_words:
-            said.append(rng.choice(known.own_words[name]))
-        elif name in known.more_words and rng.random() < LEXICON_SHARE:
-            said.append(rng.choice(known.more_words[name]))
-        else:
-            plain.append(name)
-    return wording.say(plain, rng, qualities=said)
+    own = vocabulary().own_words
+    extra = [rng.choice(own[name]) for name in concepts if name in own]
+    plain = [name for name in concepts if name not in own]
+    return wording.say(plain, rng, qualities=[*qualities, *extra])
 
 
 @dataclass(frozen=True)
@@ -76,8 +70,7 @@ class Speaker:
         plan: list[tuple[str, ...]] = [(_near_first(families, rng),)]
         if tags:
             plan.append((rng.choice(tags),))
-        if measured:
-            plan.append((rng.choice(measured),))
+        plan += [(name,) for name in rng.sample(measured, min(2, len(measured)))]
         if measured and rng.random() < 0.5:
             plan.append((_near_first(families, rng), rng.choice(measured)))
         if tags and rng.random() < 0.4:
@@ -99,7 +92,10 @@ class Speaker:
         return list(dict.fromkeys(texts))
 
     def _count(self, facts: tuple[str, ...]) -> int:
-        return self.variants if len(facts) == 1 else self.pair_variants
+        if len(facts) > 1:
+            return self.pair_variants
+        # A few texts for every word there is, or rare ones are learnt from combinations alone.
+        return min(self.variants, 6) * max(self.variants // 6, len(_words_for(facts[0])))
 
     def _say(self, facts: tuple[str, ...], variant: int) -> Saying:
         return Saying(_variant(facts, variant), facts, _group(facts))
@@ -108,14 +104,27 @@ class Speaker:
 @cache
 def _variant(facts: tuple[str, ...], variant: int) -> str:
     rng = random.Random(f"{facts} {variant}")
-    words = {a.name: a.words for a in vocabulary().attributes}
-    # As for concepts, the plainest word comes most often: it is what most people type.
-    qualities = [
-        words[name][0] if rng.random() < FIRST_WORD_SHARE else rng.choice(words[name])
-        for name in facts
-        if name in words
-    ]
-    return say_concept([name for name in facts if name not in words], qualities, rng)
+    concepts, qualities = [], []
+    for name in facts:
+        words = _words_for(name)
+        if name in attribute_names() and rng.random() < FIRST_WORD_SHARE:
+            # As for concepts, the plainest word comes most often: it is what most people type.
+            qualities.append(words[0])
+        elif name in attribute_names() or (words and rng.random() < LEXICON_SHARE):
+            qualities.append(words[variant % len(words)] if len(facts) == 1 else rng.choice(words))
+        else:
+            concepts.append(name)
+    return say_concept(concepts, qualities, rng)
+
+
+@cache
+def _words_for(fact: str) -> tuple[str, ...]:
+    """Words of our own data files and of the lexicon; none where the text package says it alone."""
+    known = vocabulary()
+    for attribute in known.attributes:
+        if attribute.name == fact:
+            return attribute.words
+    return known.own_words.get(fact, ()) or known.more_words.get(fact, ())
 
 
 def _parted(facts: Sequence[str]) -> tuple[list[str], list[str]]:

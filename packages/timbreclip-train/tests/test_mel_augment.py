@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from timbreclip_core.encoders.small import mel_centres_hz
-from timbreclip_train.augment import apply, draw, opposite
+from timbreclip_train.mel_augment import apply, draw, opposite
 from timbreclip_train.config import AugmentConfig
 from timbreclip_train.measures import MEASURES, measure
 
