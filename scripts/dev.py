@@ -57,7 +57,8 @@ def set_up(packages: tuple[str, ...], tools: tuple[str, ...] = ()) -> None:
 
 def extras(package: str, tools: tuple[str, ...]) -> str:
     """The tests also exercise the optional parts that install quickly."""
-    return "[clip,parquet]" if package == "core" and tools else ""
+    optional = {"core": "[clip,parquet]", "train": "[augmentations]"}
+    return optional.get(package, "") if tools else ""
 
 
 def fingerprint(wanted: list[str], tools: tuple[str, ...]) -> str:

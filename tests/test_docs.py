@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,15 @@ def test_the_page_of_commands_is_up_to_date():
 def test_links_inside_the_docs_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_every_dependency_is_on_its_page():
+    told = (ROOT / "docs" / "dependencies.md").read_text("utf-8").lower()
+    projects = [tomllib.loads(p.read_text("utf-8")) for p in ROOT.glob("packages/*/pyproject.toml")]
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]["dev"]
+    lists = [tools, *(p["project"]["dependencies"] for p in projects)]
+    for project in projects:
+        lists += project["project"].get("optional-dependencies", {}).values()
+    names = {re.split(r"[^\w-]", line)[0].lower() for lines in lists for line in lines}
+    assert len(names) > 20
+    assert not [name for name in names if f"{name} " not in told and f"{name}," not in told]

@@ -175,11 +175,9 @@ def test_options_reach_the_search(tclip, wav, tmp_path):
 def test_a_reference_sound_is_a_target(tclip, wav, tmp_path, model_folder):
     wanted = tmp_path / "wanted.wav"
     tclip(wav(), "-p", "boomy", "-o", wanted, "--no-plot")
-    done = CliRunner().invoke(
-        cli,
-        ["eq", str(tmp_path / "in.wav"), "--like", str(wanted), "-o", str(tmp_path / "o.wav")]
-        + f"--no-plot --json --model {model_folder}".split(),  # noqa: RUF005
-    )
+    words = [tmp_path / "in.wav", "--like", wanted, "-o", tmp_path / "o.wav", "--no-plot"]
+    words += ["--json", "--model", model_folder]
+    done = CliRunner().invoke(cli, ["eq", *map(str, words)])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["results"][0]["similarity"]["after"] > 0.97
 

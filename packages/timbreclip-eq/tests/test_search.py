@@ -40,9 +40,9 @@ def test_bright_lifts_the_top_and_dark_lowers_it(sounds, model, name, eq, loss):
         config = SearchConfig(loss=loss)
         result = equalize(audio, sample_rate=RATE, target=word, eq=eq, model=model, config=config)
         assert sign * (octave_mean(result, 4_000, 12_000) - octave_mean(result, 60, 250)) > 1
-        after = centroid_hz(result.apply(audio, RATE), RATE)
-        assert sign * (after - centroid_hz(audio, RATE)) > 0
         if loss == "cosine":
+            after = centroid_hz(result.apply(audio, RATE), RATE)
+            assert sign * (after - centroid_hz(audio, RATE)) > 0
             assert result.similarity_after > result.similarity_before
 
 

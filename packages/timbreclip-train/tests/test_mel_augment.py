@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from timbreclip_core.encoders.small import mel_centres_hz
-from timbreclip_train.mel_augment import apply, draw, opposite
 from timbreclip_train.config import AugmentConfig
 from timbreclip_train.measures import MEASURES, measure
+from timbreclip_train.mel_augment import apply, draw, opposite
 
 torch.set_num_threads(1)
 NONE = AugmentConfig(

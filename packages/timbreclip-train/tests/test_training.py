@@ -152,7 +152,7 @@ def test_the_brighter_of_a_pair_is_preferred_by_bright(cache):
     sounds = open_notes(cache_folder(cache, config.sounds), 0, 32)
     batches = Batches(sounds, config.augment, 12, 0)
     seen = 0
-    for step in range(20):
+    for step in range(60):
         batch = batches.at(step)
         for column, text in enumerate(batch.said):
             if text.lower() not in ("bright", "dark"):

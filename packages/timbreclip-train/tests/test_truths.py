@@ -21,6 +21,7 @@ from timbreclip_train.truths import (
     preferences,
     vocabulary,
 )
+from timbreclip_train.truths.sayings import _variant
 
 torch.set_num_threads(1)
 
@@ -164,3 +165,15 @@ def test_everything_holds_what_is_said():
         rng = random.Random(seed)
         said = speaker.sayings(facts_of(rng.choice(notes)), ["bright", "thin"], rng)
         assert {s.text for s in said} <= known
+
+
+def test_every_training_word_of_an_attribute_is_said_alone():
+    speaker = Speaker()
+    for attribute in vocabulary().attributes:
+        said = " | ".join(_variant((attribute.name,), n) for n in range(_count(speaker, attribute)))
+        missing = [w for w in attribute.words if w.lower() not in said.lower()]
+        assert len(missing) <= len(attribute.words) // 20, (attribute.name, missing)
+
+
+def _count(speaker, attribute):
+    return speaker._count((attribute.name,))

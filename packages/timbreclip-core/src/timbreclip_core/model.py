@@ -22,7 +22,8 @@ from .plugins import EncoderEntry, SpaceEntry, plugin_manager
 from .spaces.base import Space
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
-WINDOWS_AT_ONCE = 32
+SECONDS_AT_ONCE = 64  # of audio in one pass, which bounds the memory of the activations
+WINDOWS_AT_ONCE = 256
 REFERENCE = "reference.safetensors"
 
 
@@ -133,7 +134,7 @@ class Model:
         windows = self.encoder.windowing.cut(mono)
         flat = windows.reshape(-1, windows.shape[-1])
         with self._gradients(mono.requires_grad):
-            parts = [self._run(chunk, kinds) for chunk in flat.split(WINDOWS_AT_ONCE)]
+            parts = [self._run(chunk, kinds) for chunk in flat.split(self._at_once(flat.shape[-1]))]
             energy = windows.square().mean(-1, keepdim=True).to(self.device)
             mixed = {}
             for kind in parts[0]:
@@ -157,7 +158,7 @@ class Model:
         windows = self.encoder.windowing.stream(torch.from_numpy(b) for b in blocks)
         sums: dict[str, Tensor] = {}
         loudest = 0.0
-        for batch in _batched(windows, WINDOWS_AT_ONCE):
+        for batch in _batched(windows, self._at_once(self.encoder.windowing.length)):
             loudest = max(loudest, float(batch.abs().amax()))
             energy = batch.square().mean(-1, keepdim=True).to(self.device)
             with self._gradients(False):
@@ -213,6 +214,10 @@ class Model:
         with half:
             vectors = self.encoder(windows.to(self.device))
         return {k: v.float() for k, v in vectors.items() if kinds is None or k in kinds}
+
+    def _at_once(self, window_samples: int) -> int:
+        fitting = SECONDS_AT_ONCE * self.encoder.sample_rate // window_samples
+        return max(1, min(WINDOWS_AT_ONCE, fitting))
 
     @staticmethod
     def _gradients(wanted: bool) -> contextlib.AbstractContextManager[None]:

@@ -182,7 +182,7 @@ class Fitter:
         move = torch.zeros_like(origin.plain())
         neutral = self.model.embed_text(NEUTRAL).plain() if self.target.texts else move
         for text, weight in self.target.texts:
-            move = move + weight * (self.model.embed_text(text).plain() - self._neutral().plain())
+            move = move + weight * (self.model.embed_text(text).plain() - neutral)
         for sound, weight in self.target.sounds:
             if not isinstance(sound, Embedding):
                 sound = self.model.embed_file(sound, kind=self.kind)

@@ -85,10 +85,8 @@ class Losses:
                 magnitude = self.eq.response(values, freqs_hz, key[0])
                 leaf = magnitude.detach().float().to(self.hearing.device).requires_grad_()
                 shares = [1 / len(aims[i]) for i, _ in pairs]
-                self._descend(leaf, pairs, shares, loss)
-                if leaf.grad is not None:
-                    roots.append(magnitude)
-                    grads.append(leaf.grad.to(magnitude))
+                roots.append(magnitude)
+                grads.append(self._descend(leaf, pairs, shares, loss).to(magnitude))
             torch.autograd.backward(roots, grads)
         return loss, torch.zeros_like(unit) if unit.grad is None else unit.grad
 

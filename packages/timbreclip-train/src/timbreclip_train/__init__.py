@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .entries import AugmentationEntry, DatasetEntry, RendererEntry
+from .entries import Archive, AugmentationEntry, DatasetEntry, RendererEntry
 
 if TYPE_CHECKING:
     from .config import TrainConfig, load_preset
@@ -21,6 +21,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "Archive",
     "AugmentationEntry",
     "DatasetEntry",
     "RendererEntry",

@@ -69,6 +69,7 @@ def _note_options(command: click.decorators.FC) -> click.decorators.FC:
 @_note_options
 @click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a processor]")
 @click.option("--limit", type=click.IntRange(1), help="Only so many presets, evenly spread.")
+@click.option("--retry-failed", is_flag=True, help="Try presets that failed before again.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Option of the source.")
 @json_option
 @click.pass_context
@@ -89,8 +90,9 @@ def render(
     failed.jsonl. `tclip data sources` shows the sources and what each needs.
     """
     jobs = jobs or len(os.sched_getaffinity(0))
+    amount = {"jobs": jobs, "limit": limit, "retry_failed": options.pop("retry_failed")}
     summaries, complete = _render_each(
-        _names(source), out, _settings(options), (jobs, limit), _options(changes)
+        _names(source), out, _settings(options), amount, _options(changes)
     )
     if as_json:
         echo_json([asdict(s) for s in summaries])
@@ -141,7 +143,7 @@ def _render_each(
     names: list[str],
     out: Path,
     settings: Settings,
-    amount: tuple[int, int | None],
+    amount: dict[str, Any],
     options: dict[str, str],
 ) -> tuple[list[Summary], bool]:
     """Render source by source; one that is missing or fails does not stop the others."""
@@ -149,7 +151,6 @@ def _render_each(
 
     from .driver import render_source
 
-    jobs, limit = amount
     summaries, complete = [], True
     for name in names:
         load = partial(load_renderer, name, options)
@@ -163,9 +164,7 @@ def _render_each(
 
             try:
                 summaries.append(
-                    render_source(
-                        name, load, out / name, settings, jobs=jobs, limit=limit, on_presets=show
-                    )
+                    render_source(name, load, out / name, settings, on_presets=show, **amount)
                 )
             except TimbreClipError as error:
                 if len(names) == 1:

@@ -77,6 +77,7 @@ def render_source(
     *,
     jobs: int = 1,
     limit: int | None = None,
+    retry_failed: bool = False,
     on_presets: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Render all presets of a source into a folder.
@@ -91,6 +92,7 @@ def render_source(
         settings: What to play, and how to keep it.
         jobs: Worker processes.
         limit: Only so many presets, evenly spread; for trying things out.
+        retry_failed: Whether presets that failed before are tried again.
         on_presets: Called with (presets done now, presets in all) as the run goes on.
     Raises:
         MissingSynthError: If the source is not installed.
@@ -105,7 +107,7 @@ def render_source(
     renderer.close()
     open_folder(out, settings, source)
     shards = make_shards(presets, SHARD_PRESETS)
-    missing = [s for s in shards if read_shard(out, s) is None]
+    missing = [s for s in shards if _is_missing(read_shard(out, s), retry_failed)]
     report = on_presets or (lambda done, total: None)
     done = len(presets) - sum(len(s.presets) for s in missing)
     report(done, len(presets))
@@ -116,6 +118,10 @@ def render_source(
     if limit is None:
         remove_strays(out, shards)
     return _summary(source, out, shards, counts, time.monotonic() - started)
+
+
+def _is_missing(result: ShardResult | None, retry_failed: bool) -> bool:
+    return result is None or (retry_failed and bool(result.failed))
 
 
 def _chosen(presets: list[Preset], limit: int | None) -> list[Preset]:

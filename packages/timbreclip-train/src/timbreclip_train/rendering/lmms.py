@@ -37,6 +37,8 @@ RATE = 44_100
 GAP_S = 1.0
 GRID_S = 0.25
 TIMEOUT_S = 120
+ATTEMPTS = 5
+"""One start in a hundred crashes, whatever is played."""
 LOWEST_KEY_PITCH = 12
 """LMMS numbers its keys from the C an octave above MIDI note 0."""
 RECIPE_KEY = 60
@@ -239,13 +241,13 @@ def _render(text: str, folder: Path, sample_rate: int) -> tuple[NDArray[np.float
     # It keeps settings in HOME, and is a program with windows.
     environment = {**os.environ, "HOME": str(folder), "QT_QPA_PLATFORM": "offscreen"}
     environment["LD_PRELOAD"] = str(hosts.build_host(hosts.FIXED_SEED))
-    try:
-        done = subprocess.run(
-            command, capture_output=True, check=False, timeout=TIMEOUT_S, env=environment
-        )
-    except subprocess.TimeoutExpired:
-        raise RenderError(f"lmms took more than {TIMEOUT_S} s.") from None
-    if done.returncode or not sound.is_file():
-        message = done.stderr.decode("utf-8", "replace").strip()
-        raise RenderError(f"lmms failed (status {done.returncode}): {message[-300:]}")
-    return soundfile.read(sound, dtype="float32", always_2d=True)
+    for _ in range(ATTEMPTS):
+        try:
+            done = subprocess.run(
+                command, capture_output=True, check=False, timeout=TIMEOUT_S, env=environment
+            )
+        except subprocess.TimeoutExpired:
+            raise RenderError(f"lmms took more than {TIMEOUT_S} s.") from None
+        if done.returncode == 0 and sound.is_file():
+            return soundfile.read(sound, dtype="float32", always_2d=True)
+    raise RenderError(f"lmms failed {ATTEMPTS} times, at last with status {done.returncode}.")

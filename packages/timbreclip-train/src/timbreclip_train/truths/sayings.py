@@ -18,6 +18,7 @@ from .vocabulary import attribute_names, tag_facts, vocabulary
 SMALLEST_DIFFERENCE = 0.15  # standard deviations
 FIRST_WORD_SHARE = 0.3
 LEXICON_SHARE = 0.4
+TEXTS_A_WORD = 6
 GROUPS = ("family", "tag", "attribute", "combination")
 
 
@@ -95,7 +96,7 @@ class Speaker:
         if len(facts) > 1:
             return self.pair_variants
         # A few texts for every word there is, or rare ones are learnt from combinations alone.
-        return min(self.variants, 6) * max(self.variants // 6, len(_words_for(facts[0])))
+        return max(self.variants, min(self.variants, TEXTS_A_WORD) * len(_words_for(facts[0])))
 
     def _say(self, facts: tuple[str, ...], variant: int) -> Saying:
         return Saying(_variant(facts, variant), facts, _group(facts))
