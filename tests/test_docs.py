@@ -46,4 +46,5 @@ def test_every_dependency_is_on_its_page():
         lists += project["project"].get("optional-dependencies", {}).values()
     names = {re.split(r"[^\w-]", line)[0].lower() for lines in lists for line in lines}
     assert len(names) > 20
-    assert not [name for name in names if f"{name} " not in told and f"{name}," not in told]
+    others = {name for name in names if not name.startswith("timbreclip-")}
+    assert not [name for name in others if f"{name} " not in told]

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from timbreclip_core import load_effect
+from timbreclip_core import lexicon, load_effect
 from timbreclip_core.cli.main import cli
+from timbreclip_core.descriptors import describe
 from timbreclip_core.effects.bitcrush import Bitcrush
 from timbreclip_core.effects.chorus import Chorus
 from timbreclip_core.effects.echo import Echo
@@ -354,6 +355,45 @@ def test_reading_late_delays_a_sine_by_a_fraction_of_a_sample(late, hz):
     y = read_late(torch.sin(angle * n)[None], torch.full((1, 400), late, dtype=torch.float64))
     expected = torch.sin(angle * (n - late))
     assert float((y[0] - expected)[80:-40].abs().max()) < 3e-4
+
+
+# What the lexicon says
+
+
+def held_note(*fundamentals_hz: float) -> torch.Tensor:
+    """Steady harmonic tones that stop after 1.5 s of 2.5, float32 ``(1, samples)``."""
+    t = np.arange(round(2.5 * RATE)) / RATE
+    wave = sum(
+        np.sin(2 * np.pi * hz * k * t) / k**1.5 for hz in fundamentals_hz for k in range(1, 60)
+    )
+    shape = np.minimum(1, t / 0.01) * np.exp(-40 * np.maximum(0, t - 1.5))
+    return torch.from_numpy((0.1 * wave * shape).astype(np.float32))[None]
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("low-pass", "muffled"),
+        ("low-pass", "dark"),
+        ("high-pass", "thin"),
+        ("distortion", "distorted"),
+        ("bitcrush", "lo-fi"),
+        ("chorus", "chorused"),
+        ("tremolo", "pulsing"),
+        ("vibrato", "wavering"),
+        ("reverb", "reverberant"),
+        ("echo", "echoing"),
+    ],
+)
+def test_effects_move_the_descriptors_of_their_words_further_with_the_level(name, word):
+    assert word in WORDS[name].more
+    principal = lexicon.lookup(word).principal
+    # Distortion makes a single harmonic tone no rougher: it takes two that it can mix.
+    x = held_note(110.0, 165.5) if name == "distortion" else held_note(220.0)
+    levels = (0.0, 0.35, 0.65, 1.0)
+    batch = torch.cat([load_effect(name).apply(x, RATE, level) for level in levels])
+    values = (principal.sign * describe(batch, RATE)[principal.descriptor]).tolist()
+    assert all(a < b for a, b in itertools.pairwise(values)), values
 
 
 # Files and commands

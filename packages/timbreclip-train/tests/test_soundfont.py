@@ -243,7 +243,9 @@ def test_velocity_makes_a_note_louder(playing: SoundFontRenderer) -> None:
 
 
 def test_a_font_that_is_not_there_is_named() -> None:
-    if fluid.ctypes.util.find_library("fluidsynth") is None:
-        pytest.skip("libfluidsynth is not installed: apt-get install libfluidsynth3")
+    try:
+        fluid.library()
+    except MissingSynthError as error:
+        pytest.skip(str(error))
     with pytest.raises(InputError, match="nowhere"):
         SoundFontRenderer({"font": "/nowhere/x.sf2"}).check()

@@ -13,7 +13,7 @@ from .hearing import Hearing
 
 WINDOWS_AT_ONCE = 32
 GRID_POINTS, LOWEST_HZ, HIGHEST_HZ = 64, 20.0, 20_000.0
-SOFTNESS = 0.1  # a move shorter than this counts for less: it has hardly a direction
+SOFTNESS = 1.0  # length of a move: a shorter one is hardly more than a direction, and counts less
 
 
 @dataclass(frozen=True)

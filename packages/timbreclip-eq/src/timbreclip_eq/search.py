@@ -47,7 +47,7 @@ class SearchConfig:
     steps: int = adam.AdamConfig.steps
     learning_rate: float = adam.AdamConfig.learning_rate
     size_penalty: float = 0.03
-    smoothness_penalty: float = 0.003
+    smoothness_penalty: float = 0.05
     max_windows: int = 8
 
     def __post_init__(self) -> None:

@@ -43,9 +43,7 @@ def minimum_phase(magnitude: Tensor, taps: int) -> Tensor:
     return torch.fft.irfft(spectrum, size)[..., :taps] * _fade(taps, magnitude)
 
 
-def fir_for(
-    response: Callable[[Tensor], Tensor], sample_rate: int, seconds: float = 0.6
-) -> Tensor:
+def fir_for(response: Callable[[Tensor], Tensor], sample_rate: int, seconds: float = 0.6) -> Tensor:
     """Minimum-phase FIR for a magnitude response given as a function of frequency.
 
     Args:

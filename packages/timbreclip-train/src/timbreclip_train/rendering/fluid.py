@@ -48,9 +48,12 @@ def library() -> ctypes.CDLL:
         MissingSynthError: If it is not installed.
     """
     name = ctypes.util.find_library("fluidsynth")
-    if name is None:
+    try:
+        lib = ctypes.CDLL(name) if name else None
+    except OSError:
+        lib = None
+    if lib is None:
         raise MissingSynthError("libfluidsynth", PACKAGES)
-    lib = ctypes.CDLL(name)
     for function, (result, arguments) in _FUNCTIONS.items():
         entry = getattr(lib, function)
         entry.restype, entry.argtypes = result, arguments

@@ -33,6 +33,8 @@ PORTS = ("0:left", "1:right", "2:midi", "3:atom", *(f"{i}:control:0.5" for i in 
 """Audio out, events in and out, and the sixteen automation slots with their default."""
 DEFAULT_LICENCE = "GPL-2.0-or-later"
 
+# As the names in Yoshimi's banks show; -1, -4 and -5 are too mixed to say.
+_YOSHIMI_KINDS = {-2: "choir", -3: "bell", -6: "voice"}
 _LICENCES = (
     (r"L\s*GPL|LPGL|LGLP", "LGPL-2.0-or-later"),
     (r"GPL\s*v?\s*3", "GPL-3.0-only"),
@@ -180,12 +182,16 @@ def _read(path: Path, root: Path, element: ET.Element) -> Instrument:
         root=root.parent.name,
         bank=path.parent.name,
         name=texts.get("name") or from_file,
-        # Kinds 1 to 16 are the families of General MIDI.
-        category=family(8 * (kind - 1)) if 1 <= kind <= 16 else None,
+        category=_category(kind),
         author=texts.get("author", ""),
         comments=re.sub(r"\s+", " ", comments),
         digest=hashlib.sha256(repr(_canonical(element)).encode()).hexdigest(),
     )
+
+
+def _category(kind: int) -> str | None:
+    """Kinds 1 to 16 are the families of General MIDI; Yoshimi adds some below 0."""
+    return family(8 * (kind - 1)) if 1 <= kind <= 16 else _YOSHIMI_KINDS.get(kind)
 
 
 def _canonical(element: ET.Element) -> tuple[object, ...]:
