@@ -94,6 +94,6 @@ def model_folder(tmp_path_factory):
     plugin_manager.cache_clear()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sounds():
     return SimpleNamespace(noise=noise, pluck=pluck)

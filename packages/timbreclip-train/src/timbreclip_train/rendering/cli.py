@@ -89,7 +89,7 @@ def render(
     up the same. Silent and failing presets are left out and listed in silent.jsonl and
     failed.jsonl. `tclip data sources` shows the sources and what each needs.
     """
-    jobs = jobs or len(os.sched_getaffinity(0))
+    jobs = jobs or _processors()
     amount = {"jobs": jobs, "limit": limit, "retry_failed": options.pop("retry_failed")}
     summaries, complete = _render_each(
         _names(source), out, _settings(options), amount, _options(changes)
@@ -99,6 +99,13 @@ def render(
     else:
         click.echo(_table(summaries))
     ctx.exit(0 if complete else 1)
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _settings(options: dict[str, Any]) -> Settings:

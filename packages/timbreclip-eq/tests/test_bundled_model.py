@@ -1,0 +1,81 @@
+"""Text-driven EQ with the model that ships: the words that every user will try first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from timbreclip_core import load_model
+from timbreclip_eq import SearchConfig
+from timbreclip_eq.entries import load_eq
+from timbreclip_eq.fit import Fitter, Sound, equalize_many
+from timbreclip_eq.hearing import hearing
+from timbreclip_eq.measure import centroid_hz
+
+
+@pytest.fixture(scope="module")
+def small():
+    return load_model("small")
+
+
+@pytest.fixture(scope="module")
+def four(sounds):
+    make = sounds
+    return [
+        Sound(make.noise(1.5, 44_100, channels=2), 44_100),
+        Sound(make.pluck(48_000), 48_000),
+        Sound(make.pluck(32_000, hz=330.0), 32_000),
+        Sound(make.noise(0.15, 96_000, seed=3), 96_000),
+    ]
+
+
+@pytest.mark.parametrize("eq", ["graphic", "slope"])
+def test_bright_raises_and_dark_lowers_the_centroid(small, four, eq):
+    config = SearchConfig(restarts=1)
+    moved = {}
+    for word in ("bright", "dark"):
+        results = equalize_many(four, target=word, eq=eq, model=small, config=config)
+        moved[word] = [
+            np.log2(
+                centroid_hz(r.apply(s.audio, s.sample_rate), s.sample_rate)
+                / centroid_hz(s.audio, s.sample_rate)
+            )
+            for r, s in zip(results, four, strict=True)
+        ]
+        assert all(r.similarity_after > r.similarity_before for r in results)
+    assert np.mean(moved["bright"]) > 0.1
+    assert np.mean(moved["dark"]) < -0.1
+    assert sum(b > d for b, d in zip(moved["bright"], moved["dark"], strict=True)) == len(four)
+
+
+def test_the_spectral_shortcut_is_the_true_filter_for_the_bundled_model(small, four):
+    """Embedding cosine above 0.99 between the shortcut and truly filtering the waveform."""
+    eq, ear = load_eq("graphic"), hearing(small, "text")
+    for sound in four:
+        data = ear.listen(sound.audio, sound.sample_rate, max_windows=8)
+        for seed in range(2):
+            generator = torch.Generator().manual_seed(seed)
+            values = eq.values(torch.rand(1, eq.size, generator=generator).double())
+            freqs_hz = ear.freqs_hz(data).clamp(max=sound.sample_rate / 2)
+            magnitude = eq.response(values, freqs_hz, sound.sample_rate)[0].float()
+            true = eq.filter(sound.audio.double(), values, sound.sample_rate)
+            golden = small.embed_audio(true, sample_rate=sound.sample_rate)[0].plain()
+            with torch.no_grad():
+                assert float(ear.mix(data, magnitude) @ golden) > 0.99
+
+
+def test_the_search_ends_where_its_true_render_ends(small, four):
+    """What the search believes it reached and what the filtered sound reaches agree."""
+    config = SearchConfig(size_penalty=0.0, smoothness_penalty=0.0)
+    fitter = Fitter(load_eq("graphic"), small, _target("warm"), config)
+    prepared = [fitter.prepare(s) for s in four]
+    for item, group in zip(prepared, fitter.find(prepared), strict=True):
+        result = fitter.judge(item, group)
+        assert 1 - result.loss == pytest.approx(result.similarity_after, abs=0.02)
+
+
+def _target(text):
+    from timbreclip_core.target import parse_target
+
+    return parse_target([text])
