@@ -93,20 +93,24 @@ def per_query(
     """
     extra = 1 if paper_compat else 0
     first = rankings.first().astype(float)
+    counts = np.array([len(r) for r in rankings.ranks])
+    ranks = np.concatenate(rankings.ranks)
+    query = np.repeat(np.arange(len(counts)), counts)
+    place = 1 + np.arange(len(ranks)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(query, values, len(counts))
+
     found: dict[str, np.ndarray] = {}
     for k in cutoffs:
-        found[f"recall@{k}"] = np.array([(r <= k + extra).mean() for r in rankings.ranks])
+        found[f"recall@{k}"] = total(ranks <= k + extra) / counts
     for k in cutoffs:
         found[f"hit@{k}"] = (first <= k).astype(float)
     found["rank"] = first
     found["mrr"] = 1 / first
-    found["map"] = np.array([(np.arange(1, len(r) + 1) / r).mean() for r in rankings.ranks])
-    found["ndcg"] = np.array([_gain(r) / _gain(np.arange(1, len(r) + 1)) for r in rankings.ranks])
+    found["map"] = total(place / ranks) / counts
+    found["ndcg"] = total(1 / np.log2(1 + ranks)) / total(1 / np.log2(1 + place))
     return found
-
-
-def _gain(ranks: np.ndarray) -> float:
-    return float((1 / np.log2(1 + ranks)).sum())
 
 
 @dataclass(frozen=True)
