@@ -531,7 +531,7 @@ def render(folder, collection, names, finish=True):
             collection=collection,
             name=name,
             category="Synth Lead",
-            tags=("Saw Wave",),
+            tags=("Saw Wave", "Works best in the upper octaves"),
             author="Somebody",
             licence="MIT",
             unpitched=name.startswith("Kick"),
@@ -564,6 +564,7 @@ def test_what_the_renderer_writes_is_read(tmp_path):
         "title": ("slow strings",),
         "category": ("synth lead",),
         "tags": ("saw wave",),
+        "description": ("works best in the upper octaves",),
     }
     assert first.info["name"] == "0012-SlowStr 2"
     assert (first.pitch, kick.pitch, kick.velocity) == (48, None, 100)

@@ -15,6 +15,7 @@ from .base import Note, NoteDataset, Problem, attributes
 
 MANIFEST = "manifest.jsonl"
 SETTINGS = "settings.json"
+TAG_WORDS = 3
 _INFO = ("name", "source", "collection", "author", "licence")
 
 
@@ -75,8 +76,11 @@ def _note(row: dict[str, Any], prefix: Path, texts: dict[str, tuple[Any, Any]]) 
 
 
 def _text(row: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    words = [normalise_name(tag) for tag in row["tags"]]
     return attributes(
         title=normalise_name(row["name"]) or row["name"],
         category=normalise_name(row["category"] or ""),
-        tags=[normalise_name(tag) for tag in row["tags"]],
+        tags=[tag for tag in words if len(tag.split()) <= TAG_WORDS],
+        # Authors' remarks, such as "works best with upper pitches", arrive as tags.
+        description=[tag for tag in words if len(tag.split()) > TAG_WORDS],
     )
