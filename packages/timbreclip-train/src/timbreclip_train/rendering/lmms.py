@@ -43,7 +43,7 @@ LOWEST_KEY_PITCH = 12
 """LMMS numbers its keys from the C an octave above MIDI note 0."""
 RECIPE_KEY = 60
 
-# ZynAddSubFX's presets are the banks of its own source; SID's sound different each time.
+# ZynAddSubFX's presets are the banks of its own source; SID and Vibed never play twice the same.
 SYNTHS = (
     "AudioFileProcessor",
     "BitInvader",
@@ -54,7 +54,6 @@ SYNTHS = (
     "OpulenZ",
     "Organic",
     "TripleOscillator",
-    "Vibed",
     "Watsyn",
 )
 # Folders of DrumSynth recipes, as words.
