@@ -156,7 +156,7 @@ class Fitter:
         """Truly filter the sound with the best candidate, and say how near it comes."""
         sound, best = prepared.sound, candidates[0]
         values = self.eq.hold(self.eq.values(best.unit[None]), self.hearing.heard_hz)
-        filtered = self.eq.filter(sound.audio.to(torch.float64), values, sound.sample_rate)
+        filtered = self.eq.filter(sound.audio, values, sound.sample_rate)
         before, after = self.similarity(sound, [filtered])
         preset = Preset.of(
             self.eq,

@@ -58,8 +58,8 @@ def true_peak(audio: Tensor, sample_rate: int) -> float:
     matter are looked at.
     """
     factor = 4 if sample_rate < 96_000 else 2 if sample_rate < 192_000 else 1
-    samples = audio.detach().to("cpu", torch.float64).numpy()
-    found = float(np.abs(samples).max())
+    samples = audio.detach().cpu().numpy()
+    found = peak(audio)
     if factor == 1 or found == 0:
         return found
     length = samples.shape[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from timbreclip_core.errors import UsageError
@@ -72,7 +71,7 @@ def render(
         UsageError: An ``amount`` out of range.
     """
     check_amount(amount)
-    filtered = eq.filter(audio.to(torch.float64), values, sample_rate, amount)
+    filtered = eq.filter(audio, values, sample_rate, amount)
     before = loudness_lufs(audio, sample_rate)
     after = loudness_lufs(filtered, sample_rate)
     match_db, warnings = 0.0, []
@@ -81,7 +80,7 @@ def render(
         filtered = filtered * 10 ** (match_db / 20)
     gain = _peak_gain(filtered, audio, sample_rate)
     preamp_db = 20 * math.log10(gain)
-    out = (filtered * gain).clamp(-1, 1).to(audio.dtype)
+    out = (filtered * gain).clamp(-1, 1)
     if after is not None:
         after += match_db + preamp_db
     if match_loudness and before is not None and after is not None:

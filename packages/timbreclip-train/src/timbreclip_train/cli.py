@@ -111,7 +111,7 @@ def _train(config: TrainConfig, out: Path, cache: Path) -> None:
         for result in steps(config, out, cache):
             # After a resume, the first result says how much is already done.
             if bar.n == 0 and result.step > 1:
-                bar.initial = bar.n = (result.step - 1) * batch
+                bar.initial = bar.n = bar.last_print_n = (result.step - 1) * batch
             bar.update(batch)
             bar.set_postfix(loss=f"{result.loss:.3f}", refresh=False)
             if result.figures:
