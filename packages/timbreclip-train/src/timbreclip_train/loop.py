@@ -19,15 +19,16 @@ from timbreclip_core.files import atomic_path
 
 from .batches import Batch, Batches, fit_ordinary
 from .config import TrainConfig, read_config
+from .datasets.base import Note, NoteDataset
 from .loss import direction_loss, distillation_loss, grouped_loss
 from .minilm import load_minilm
-from .notes import HELD_OUT_SEED, NoteSet, cache_folder, open_notes
+from .spectra import Spectra, open_spectra
 from .state import CHECKPOINT, TrainState
 from .text_vectors import TextVectors
 from .truths import Speaker
 from .validate import Validation
 
-CONFIG, LOG, BAD_BATCH = "config.json", "log.jsonl", "bad-batch.json"
+CONFIG, LOG, BAD_BATCH, SPECTRA = "config.json", "log.jsonl", "bad-batch.json", "spectra"
 
 
 class TrainingError(TimbreClipError):
@@ -68,16 +69,25 @@ def prepare(out: Path, config: TrainConfig) -> bool:
     return (out / CHECKPOINT).is_file()
 
 
+def load_config(run: Path) -> TrainConfig:
+    """Settings of a training.
+
+    Raises:
+        InputError: No training in that folder.
+    """
+    try:
+        return read_config((run / CONFIG).read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"{run} holds no training: {error}") from error
+
+
 def load_run(run: Path) -> TrainState:
     """Settings and weights of a training.
 
     Raises:
         InputError: No training in that folder.
     """
-    try:
-        config = read_config((run / CONFIG).read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"{run} holds no training: {error}") from error
+    config = load_config(run)
     if not (run / CHECKPOINT).is_file():
         raise InputError(f"The training in {run} has no checkpoint yet. Go on with it first.")
     state = TrainState(config, text_width=load_minilm().shape.width)
@@ -86,45 +96,64 @@ def load_run(run: Path) -> TrainState:
     return state
 
 
-def figures_of(run: Path, cache: Path) -> dict[str, float]:
-    """Figures, on held-out notes, of a training as it stands.
+def notes_of(dataset: NoteDataset, split: str, limit: int = 0) -> list[Note]:
+    """Notes of a split, or of ``limit`` of its patches, spread evenly."""
+    notes = dataset.in_split(split)
+    patches = list(dict.fromkeys(note.patch for note in notes))
+    if not 0 < limit < len(patches):
+        return notes
+    kept = {patches[i * len(patches) // limit] for i in range(limit)}
+    return [note for note in notes if note.patch in kept]
+
+
+def open_split(dataset: NoteDataset, split: str, cache: Path, limit: int = 0) -> Spectra:
+    """Spectrograms of a split, which ``spectra.compute_missing`` has made."""
+    return open_spectra(dataset, notes_of(dataset, split, limit), cache / SPECTRA)
+
+
+def figures_of(run: Path, dataset: NoteDataset, cache: Path) -> dict[str, float]:
+    """Figures, on the validation split, of a training as it stands.
 
     Args:
         run: Folder of the training.
-        cache: Root of the rendered notes.
+        dataset: That it learns from.
+        cache: Root of spectrograms and text vectors.
     """
     state = load_run(run)
-    config, folder = state.config, cache_folder(cache, state.config.sounds)
-    ordinary = fit_ordinary(open_notes(folder, 0, config.sounds.patches))
-    held_out = open_notes(folder, HELD_OUT_SEED, config.sounds.held_out)
-    return Validation(held_out, ordinary, TextVectors()).figures(state.encoder, state.projection)
+    sounds = open_split(dataset, "train", cache, state.config.sounds.limit)
+    held_out = open_split(dataset, "valid", cache)
+    validation = Validation(held_out, fit_ordinary(sounds), TextVectors())
+    return validation.figures(*state.averaged())
 
 
-def train(config: TrainConfig, out: Path, cache: Path) -> Iterator[StepResult]:
-    """Train until ``config.optimiser.steps``; the notes must have been rendered.
+def train(
+    config: TrainConfig, out: Path, dataset: NoteDataset, cache: Path
+) -> Iterator[StepResult]:
+    """Train until ``config.optimiser.steps``; the spectrograms must have been computed.
 
     The same settings give the same weights on one machine, interrupted or not.
 
     Args:
         config: All settings.
         out: Folder of the run: settings, log, checkpoint. What it holds is gone on with.
-        cache: Root of the rendered notes.
+        dataset: Learnt from is its split "train", validated on "valid".
+        cache: Root of spectrograms and text vectors.
 
     Raises:
         TrainingError: The loss is not finite; the batch is named.
         UsageError: ``out`` holds a run with other settings.
     """
     resumed = prepare(out, config)
-    folder = cache_folder(cache, config.sounds)
-    sounds = open_notes(folder, 0, config.sounds.patches)
+    sounds = open_split(dataset, "train", cache, config.sounds.limit)
     speaker = Speaker(config.texts.variants, config.texts.pair_variants)
     vectors = TextVectors(cache, speaker.everything(sounds.notes))
     state = TrainState(config, vectors.width)
     if resumed:
         state.load(out)
     log = _Log(out / LOG, state.step)
-    batches = Batches(sounds, config.augment, config.optimiser.batch, config.run.seed, speaker)
-    held_out = open_notes(folder, HELD_OUT_SEED, config.sounds.held_out)
+    optimiser, seed, balance = config.optimiser, config.run.seed, config.sounds.balance
+    batches = Batches(sounds, config.augment, optimiser.batch, seed, balance, speaker)
+    held_out = open_split(dataset, "valid", cache)
     validation = Validation(held_out, batches.ordinary, vectors)
     while state.step < config.optimiser.steps:
         yield _step(state, batches, vectors, validation, log, out)
@@ -152,7 +181,7 @@ def _step(
     speed = len(batch.chosen) / (time.perf_counter() - started)
     figures = {}
     if state.step % run.validate_every == 0 or state.step == last:
-        figures = validation.figures(state.encoder, state.projection)
+        figures = validation.figures(*state.averaged())
     if state.step % run.log_every == 0 or figures:
         factor = float(state.temperature.factor().detach())
         record = {"step": state.step, "loss": value, "gradient": norm, "factor": factor}
@@ -192,9 +221,9 @@ def batch_loss(
     return loss
 
 
-def _not_finite(loss: float, step: int, batch: Batch, sounds: NoteSet, out: Path) -> TrainingError:
+def _not_finite(loss: float, step: int, batch: Batch, sounds: Spectra, out: Path) -> TrainingError:
     notes = [sounds.notes[i] for i in batch.chosen]
-    names = [f"patch {n.seed} ({n.family}) at pitch {n.pitch}" for n in notes]
+    names = [note.id for note in notes]
     with atomic_path(out / BAD_BATCH) as temporary:
         content = {"step": step, "notes": names, "texts": batch.said}
         temporary.write_text(json.dumps(content, indent=2), "utf-8")

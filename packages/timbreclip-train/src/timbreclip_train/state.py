@@ -67,6 +67,10 @@ class TrainState:
         nn.init.orthogonal_(self.projection.weight)
         self.temperature = Temperature(config.loss.temperature, config.loss.largest_factor)
         self.to_teacher = nn.Linear(config.network.hidden, max(1, teacher_width))
+        self.average = {
+            name: {k: v.detach().clone() for k, v in module.state_dict().items()}
+            for name, module in self._averaged().items()
+        }
         self.optimiser = torch.optim.AdamW(self._groups())
 
     def _modules(self) -> dict[str, nn.Module]:
@@ -76,6 +80,29 @@ class TrainState:
             "temperature": self.temperature,
             "to_teacher": self.to_teacher,
         }
+
+    def _averaged(self) -> dict[str, nn.Module]:
+        return {"encoder": self.encoder, "projection": self.projection}
+
+    def averaged(self) -> tuple[SmallEncoder, nn.Linear]:
+        """Frozen networks with the running mean of the weights (Polyak and Juditsky 1992)."""
+        encoder = make_encoder(self.config.network)
+        encoder.load_state_dict(self.average["encoder"])
+        projection = nn.Linear(self.projection.in_features, self.config.network.dim, bias=False)
+        projection.load_state_dict(self.average["projection"])
+        encoder.freeze()
+        return encoder, projection.requires_grad_(False)
+
+    def _move_average(self) -> None:
+        # Early weights are far off: the mean starts short and grows to its full length.
+        kept = min(self.config.run.average, (1 + self.step) / (10 + self.step))
+        for name, module in self._averaged().items():
+            for key, value in module.state_dict().items():
+                mean = self.average[name][key]
+                if value.is_floating_point():
+                    mean.lerp_(value, 1 - kept)
+                else:
+                    mean.copy_(value)
 
     def _groups(self) -> list[dict[str, Any]]:
         config = self.config.optimiser
@@ -105,6 +132,7 @@ class TrainState:
         norm = nn.utils.clip_grad_norm_(self.trained(), config.clip)
         self.optimiser.step()
         self.step += 1
+        self._move_average()
         return float(norm)
 
     def save(self, folder: Path) -> None:
@@ -113,6 +141,7 @@ class TrainState:
             "step": self.step,
             "optimiser": self.optimiser.state_dict(),
             "random": torch.get_rng_state(),
+            "average": self.average,
             **{name: module.state_dict() for name, module in self._modules().items()},
         }
         with atomic_path(folder / CHECKPOINT) as temporary:
@@ -131,6 +160,7 @@ class TrainState:
                 module.load_state_dict(content[name])
             self.optimiser.load_state_dict(content["optimiser"])
             torch.set_rng_state(content["random"])
+            self.average = content["average"]
             self.step = int(content["step"])
         except (RuntimeError, LookupError, ValueError, EOFError, OSError, UnpicklingError) as error:
             raise CheckpointError(

@@ -1,4 +1,4 @@
-"""Figures on sounds that training never hears: do words find what they name?"""
+"""Figures on the validation split: do words find what they name?"""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from timbreclip_core.encoders.small import SmallEncoder, mel_centres_hz, relativ
 
 from . import text as wording
 from .batches import pitches
+from .datasets.base import Note
 from .measures import MEASURES, Ordinary, measure
-from .notes import NoteSet
-from .truths import vocabulary
+from .spectra import Spectra
 
 TEMPLATES = ("{}", "a {} sound")
 NOTES_AT_ONCE = 128
 EQ_NOTES = 256
+FEWEST_CATEGORIES, FEWEST_TITLES = 2, 11
 TILT_DB_PER_OCTAVE = 6.0
 BRIGHT = ("bright", "brilliant", "crisp", "treble heavy")
 DARK = ("dark", "mellow", "muffled", "dull")
@@ -56,23 +57,28 @@ class Validation:
         text: Frozen vectors of texts, before the projection.
     """
 
-    sounds: NoteSet
+    sounds: Spectra
     ordinary: Ordinary
     text: TextVectors
 
     def figures(self, encoder: SmallEncoder, projection: torch.nn.Linear) -> dict[str, float]:
         """All figures; shares and correlations, 0 to 1.
 
-        ``family`` and ``category`` are zero-shot accuracies per note (``..._other_words`` in
-        wordings that training never uses), ``follows_...`` rank correlations between a word and
-        what it is about, ``eq_...`` shares of pairs of a word and a sound in which a tilt of 6 dB
-        per octave moved the similarity the right way.
+        ``category`` is the share of patches whose category is found first (``other_words``: said
+        in wordings that training never uses; ``..._balanced``: the mean over categories),
+        ``title`` and ``audio_to_title`` shares found among ten, ``follows_...`` rank correlations
+        between a word and what it is about, ``eq_...`` shares of pairs of a word and a sound in
+        which a tilt of 6 dB per octave moved the similarity the right way.
         """
         encoder.eval()
         with torch.no_grad():
             vectors = self._embed(encoder, np.arange(len(self.sounds)))
-            found = {**self._zero_shot(vectors, projection), **self._follows(vectors, projection)}
-            return {**found, **self._equalised(encoder, projection)}
+            return {
+                **self._categories(vectors, projection),
+                **self._titles(vectors, projection),
+                **self._follows(vectors, projection),
+                **self._equalised(encoder, projection),
+            }
 
     def _embed(self, encoder: SmallEncoder, chosen: np.ndarray, tilt: float = 0.0) -> Tensor:
         hz = mel_centres_hz(encoder.shape.bands)
@@ -91,23 +97,50 @@ class Validation:
         vectors = unit(projection(self.text(said))).reshape(len(words), len(TEMPLATES), -1)
         return unit(vectors.mean(1))
 
-    def _zero_shot(self, vectors: Tensor, projection: torch.nn.Linear) -> dict[str, float]:
-        families = list(vocabulary().of_family)
-        truth = torch.tensor([families.index(n.family) for n in self.sounds.notes])
-        found = {"family": _accuracy(vectors, self._words(families, projection), truth)}
-        categories = sorted({n.category for n in self.sounds.notes})
-        truth = torch.tensor([categories.index(n.category) for n in self.sounds.notes])
-        found["category"] = _accuracy(vectors, self._words(categories, projection), truth)
-        other = {c: _other_words(c) for c in categories}
-        known = [i for i, c in enumerate(categories) if other[c]]
-        kept = torch.isin(truth, torch.tensor(known))
-        if len(known) > 1:
-            texts = torch.stack(
-                [unit(self._words(other[categories[i]], projection).mean(0)) for i in known]
-            )
-            place = torch.tensor([known.index(int(t)) for t in truth[kept]])
-            found["category_other_words"] = _accuracy(vectors[kept], texts, place)
+    def _categories(self, vectors: Tensor, projection: torch.nn.Linear) -> dict[str, float]:
+        """Shares of patches whose category is the closest, in its own and in other words."""
+        of_note = [canonical_category(note) for note in self.sounds.notes]
+        names = sorted({name for name in of_note if name and _other_words(name)})
+        if len(names) < FEWEST_CATEGORIES:
+            return {}
+        rows = [i for i, name in enumerate(of_note) if name in names]
+        truth = torch.tensor([names.index(str(of_note[i])) for i in rows])
+        other = [unit(self._words(_other_words(n), projection).mean(0)) for n in names]
+        texts = {"category": self._words(names, projection), "other_words": torch.stack(other)}
+        found = {}
+        for name, table in texts.items():
+            scores, place = self._per_patch(vectors @ table.T, rows)
+            right = scores.argmax(1) == truth[place]
+            found[name] = float(right.float().mean())
+            shares = [right[truth[place] == c].float().mean() for c in truth[place].unique()]
+            found[f"{name}_balanced"] = float(torch.stack(shares).mean())
         return found
+
+    def _titles(self, vectors: Tensor, projection: torch.nn.Linear) -> dict[str, float]:
+        """Shares of titles with a patch of theirs among the ten closest, and the other way."""
+        titles = [note.text.get("title", ("",))[0] for note in self.sounds.notes]
+        rows = [i for i, title in enumerate(titles) if title]
+        names = sorted(set(titles) - {""})
+        if len(names) < FEWEST_TITLES:
+            return {}
+        truth = torch.tensor([names.index(titles[i]) for i in rows])
+        table = unit(projection(self.text(names)))
+        scores, place = self._per_patch(vectors @ table.T, rows)
+        own = torch.nn.functional.one_hot(truth[place], len(names)).bool()
+        heard = own.gather(1, scores.topk(10, 1).indices).any(1)
+        asked = own.T.gather(1, scores.T.topk(10, 1).indices).any(1)
+        return {"audio_to_title": float(heard.float().mean()), "title": float(asked.float().mean())}
+
+    def _per_patch(self, scores: Tensor, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Largest scores over the notes of each patch, and a place in ``rows`` for each patch."""
+        patches = [self.sounds.notes[i].patch for i in rows]
+        number = {patch: i for i, patch in enumerate(dict.fromkeys(patches))}
+        group = torch.tensor([number[patch] for patch in patches])
+        best = torch.full((len(number), scores.shape[1]), -2.0)
+        rows_of = group[:, None].expand(-1, scores.shape[1])
+        best.scatter_reduce_(0, rows_of, scores[torch.tensor(rows)], "amax")
+        first = {patch: i for i, patch in reversed(list(enumerate(patches)))}
+        return best, torch.tensor([first[patch] for patch in number])
 
     def _follows(self, vectors: Tensor, projection: torch.nn.Linear) -> dict[str, float]:
         power = [self.sounds.mel_power(p) for p in _parts(len(self.sounds))]
@@ -145,13 +178,13 @@ def _parts(count: int) -> list[np.ndarray]:
     return np.array_split(np.arange(count), max(1, math.ceil(count / NOTES_AT_ONCE)))
 
 
-def _accuracy(vectors: Tensor, texts: Tensor, truth: Tensor) -> float:
-    return float(((vectors @ texts.T).argmax(1) == truth).float().mean())
+def canonical_category(note: Note) -> str | None:
+    """Concept of a note's category."""
+    return next((c for v in note.text.get("category", ()) if (c := wording.canonical(v))), None)
 
 
 def _other_words(category: str) -> list[str]:
-    concept = wording.canonical(category)
-    return list(wording.wordings(concept, held_out=True)) if concept else []
+    return list(wording.wordings(category, held_out=True))
 
 
 def _unseen() -> tuple[list[str], list[str]]:

@@ -6,8 +6,8 @@ measured attribute (``bright``). A text is true of a sound that has all of its f
 
 from __future__ import annotations
 
-from .facts import degrees, facts_of, measured_facts, note_facts
-from .sayings import GROUPS, Saying, Speaker, positives, preferences
+from .facts import degrees, facts_of, measured_facts, note_facts, title_of
+from .sayings import GROUPS, Saying, Speaker, positives, preferences, words_of
 from .vocabulary import Attribute, Vocabulary, attribute_names, vocabulary
 
 __all__ = [
@@ -23,5 +23,7 @@ __all__ = [
     "note_facts",
     "positives",
     "preferences",
+    "title_of",
     "vocabulary",
+    "words_of",
 ]

@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
 
+from .. import text as wording
+from ..datasets.base import Note
 from ..measures import MEASURES
-from ..notes import Note
-from .vocabulary import attribute_names, vocabulary
+from .vocabulary import attribute_names, measured_concepts, vocabulary
+
+LABELS = ("category", "tags", "family", "source", "title")
 
 
 def facts_of(note: Note) -> tuple[str, ...]:
-    """Facts that follow from a note's parameters; what cannot be heard in it is left out."""
-    known = vocabulary()
-    found = list(known.of_family[note.family])
-    found += [known.of_tag[tag] for tag in note.tags if tag in known.of_tag and _heard(tag, note)]
-    return tuple(dict.fromkeys(found))
+    """Facts that a note's texts state, the plainest first; measured ones are left to measuring.
+
+    The category comes first, then what tags, family and source say, then what the title tells.
+    """
+    return _facts_of_text(tuple((kind, note.text.get(kind, ())) for kind in LABELS))
 
 
-def _heard(tag: str, note: Note) -> bool:
-    if tag == "long release":
-        return note.hold_s < 3.0
-    if tag in ("vibrato", "tremolo", "opening filter", "slowly moving filter", "wobbling filter"):
-        return note.hold_s > 0.7
-    return True
+@cache
+def _facts_of_text(told: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[str, ...]:
+    of_tag = vocabulary().of_tag
+    found: list[str] = []
+    for kind, values in told:
+        for value in values:
+            label = None if kind == "title" else of_tag.get(value) or wording.canonical(value)
+            found += [label] if label else wording.tags_of(value)
+    return tuple(name for name in dict.fromkeys(found) if name not in measured_concepts())
+
+
+def title_of(note: Note) -> str:
+    """A note's title as training may say it; empty without one, or with held-out words in it."""
+    title = note.text.get("title", ("",))[0]
+    return "" if wording.mentions_held_out(title) else title
 
 
 def note_facts(notes: Sequence[Note]) -> Tensor:
-    """Which fact holds for which note by its parameters, bool ``(notes, facts)``."""
+    """Which fact holds for which note by its texts, bool ``(notes, facts)``."""
     index = vocabulary().index
     table = torch.zeros(len(notes), len(index), dtype=torch.bool)
     for row, note in enumerate(notes):

@@ -11,15 +11,17 @@ import torch
 from torch import Tensor
 
 from .. import text as wording
-from ..notes import Note
-from .facts import facts_of
-from .vocabulary import attribute_names, tag_facts, vocabulary
+from ..datasets.base import Note
+from ..text.inflect import inflect, singular
+from .facts import facts_of, title_of
+from .vocabulary import attribute_names, kinds, vocabulary
 
 SMALLEST_DIFFERENCE = 0.15  # standard deviations
 FIRST_WORD_SHARE = 0.3
 LEXICON_SHARE = 0.4
 TEXTS_A_WORD = 6
-GROUPS = ("family", "tag", "attribute", "combination")
+GROUPS = ("kind", "tag", "attribute", "combination", "title")
+TITLE_VARIANTS = 6
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,13 @@ class Saying:
         text: Lower-cased by the tokenizer, not here.
         facts: All of them must hold.
         group: Index into ``GROUPS``.
+        title: If not empty, all of its words must be in what the sound is called, too.
     """
 
     text: str
     facts: tuple[str, ...]
     group: int
+    title: str = ""
 
 
 def say_concept(concepts: Sequence[str], qualities: Sequence[str], rng: random.Random) -> str:
@@ -58,38 +62,45 @@ class Speaker:
     pair_variants: int = 8
 
     def sayings(
-        self, facts: Sequence[str], measured: Sequence[str], rng: random.Random
+        self, facts: Sequence[str], measured: Sequence[str], title: str, rng: random.Random
     ) -> list[Saying]:
-        """A few texts about one sound: families, tags, attributes and combinations.
+        """A few texts about one sound: its title, kinds, tags, attributes and combinations.
 
         Args:
             facts: Of ``facts_of``.
             measured: Names of the attributes that it has.
+            title: Of ``title_of``.
             rng: Source of every choice.
         """
-        families, tags = _parted(facts)
-        plan: list[tuple[str, ...]] = [(_near_first(families, rng),)]
-        if tags:
-            plan.append((rng.choice(tags),))
+        known, tags = _parted(facts)
+        plan: list[tuple[str, ...]] = [(_near_first(known, rng),)] if known else []
+        plan += [(tag,) for tag in rng.sample(tags, min(1, len(tags)))]
         plan += [(name,) for name in rng.sample(measured, min(2, len(measured)))]
-        if measured and rng.random() < 0.5:
-            plan.append((_near_first(families, rng), rng.choice(measured)))
-        if tags and rng.random() < 0.4:
-            plan.append((_near_first(families, rng), rng.choice(tags)))
+        for share, first, second in ((0.5, known, measured), (0.4, known, tags)):
+            if first and second and rng.random() < share:
+                plan.append((_near_first(first, rng), rng.choice(second)))
         if tags and measured and rng.random() < 0.15:
             plan.append((rng.choice(tags), rng.choice(measured)))
-        return [self._say(said, rng.randrange(self._count(said))) for said in plan]
+        said = [self._say(facts, rng.randrange(self._count(facts))) for facts in plan]
+        if title:
+            said.append(self._say_title(title, (), rng.randrange(TITLE_VARIANTS)))
+            if known and rng.random() < 0.5:
+                said.append(self._say_title(title, known[:1], rng.randrange(TITLE_VARIANTS)))
+        return said
 
     def everything(self, notes: Iterable[Note]) -> list[str]:
         """Every text that ``sayings`` may give for some notes, in a fixed order."""
         attributes = attribute_names()
         plans: dict[tuple[str, ...], None] = {(name,): None for name in attributes}
-        for facts in dict.fromkeys(facts_of(note) for note in notes):
-            families, tags = _parted(facts)
+        texts: list[str] = []
+        for facts, title in dict.fromkeys((facts_of(n), title_of(n)) for n in notes):
+            known, tags = _parted(facts)
             plans.update({(one,): None for one in facts})
-            plans.update({(f, other): None for f in families for other in (*attributes, *tags)})
+            plans.update({(f, other): None for f in known for other in (*attributes, *tags)})
             plans.update({(tag, name): None for tag in tags for name in attributes})
-        texts = (_variant(p, n) for p in plans for n in range(self._count(p)))
+            for said in ((), known[:1]) if title and known else ((),) if title else ():
+                texts += [_title_variant(title, tuple(said), n) for n in range(TITLE_VARIANTS)]
+        texts += [_variant(p, n) for p in plans for n in range(self._count(p))]
         return list(dict.fromkeys(texts))
 
     def _count(self, facts: tuple[str, ...]) -> int:
@@ -100,6 +111,25 @@ class Speaker:
 
     def _say(self, facts: tuple[str, ...], variant: int) -> Saying:
         return Saying(_variant(facts, variant), facts, _group(facts))
+
+    def _say_title(self, title: str, known: Sequence[str], variant: int) -> Saying:
+        facts = tuple(known)
+        text = _title_variant(title, facts, variant)
+        return Saying(text, facts, GROUPS.index("combination" if known else "title"), title)
+
+
+@cache
+def _title_variant(title: str, facts: tuple[str, ...], variant: int) -> str:
+    rng = random.Random(f"{title} {facts} {variant}")
+    if variant == 0 and not facts:
+        return title
+    if variant % 2:
+        changed = inflect(title, rng)
+        title = title if wording.mentions_held_out(changed) else changed
+    if not facts and variant < 3:
+        return title
+    said = wording.say(facts, rng, title=title)
+    return title if wording.mentions_held_out(said) else said
 
 
 @cache
@@ -129,8 +159,7 @@ def _words_for(fact: str) -> tuple[str, ...]:
 
 
 def _parted(facts: Sequence[str]) -> tuple[list[str], list[str]]:
-    families = [f for f in facts if f not in tag_facts()]
-    return families, [f for f in facts if f in tag_facts()]
+    return [f for f in facts if f in kinds()], [f for f in facts if f not in kinds()]
 
 
 def _near_first(families: Sequence[str], rng: random.Random) -> str:
@@ -142,16 +171,21 @@ def _group(facts: Sequence[str]) -> int:
         return GROUPS.index("combination")
     if facts[0] in attribute_names():
         return GROUPS.index("attribute")
-    return GROUPS.index("tag" if facts[0] in tag_facts() else "family")
+    return GROUPS.index("kind" if facts[0] in kinds() else "tag")
 
 
-def positives(said: Sequence[Saying], has: Tensor, unclear: Tensor) -> tuple[Tensor, Tensor]:
+def positives(
+    said: Sequence[Saying], has: Tensor, unclear: Tensor, called: Sequence[frozenset[str]]
+) -> tuple[Tensor, Tensor]:
     """Which text is true of which sound, and of which pairs that cannot be said.
+
+    What kind of sound it is cannot be said of one that nothing is known of but a fanciful name.
 
     Args:
         said: Texts.
         has: Bool ``(sounds, facts)``.
         unclear: Bool ``(sounds, facts)``.
+        called: Of ``words_of`` for every sound.
     Returns:
         Two bool tensors ``(sounds, texts)``.
     """
@@ -159,10 +193,30 @@ def positives(said: Sequence[Saying], has: Tensor, unclear: Tensor) -> tuple[Ten
     needs = torch.zeros(len(said), has.shape[1])
     for row, saying in enumerate(said):
         needs[row, [index[fact] for fact in saying.facts]] = 1.0
+    columns = torch.zeros(has.shape[1], dtype=torch.bool)
+    columns[[index[name] for name in kinds()]] = True
+    unknown = ~has[:, columns].any(1, keepdim=True) & columns
     wanted = needs.sum(1)
     true = has.float() @ needs.T >= wanted - 0.5
-    possible = (has | unclear).float() @ needs.T >= wanted - 0.5
-    return true, possible & ~true
+    possible = (has | unclear | unknown).float() @ needs.T >= wanted - 0.5
+    titled = _titled([saying.title for saying in said], called)
+    return true & titled, possible & titled & ~true
+
+
+def words_of(title: str, labels: Iterable[str]) -> frozenset[str]:
+    """Words, in the singular, that a sound is called by: of its title and of its labels."""
+    return frozenset(singular(word) for text in (title, *labels) for word in text.split())
+
+
+def _titled(titles: Sequence[str], called: Sequence[frozenset[str]]) -> Tensor:
+    """Where all words of a title occur in what a sound is called, bool ``(sounds, titles)``."""
+    own = [words_of(title, ()) for title in titles]
+    number = {word: i for i, word in enumerate(sorted(frozenset().union(*own)))}
+    needs, has = (torch.zeros(len(sets), len(number) + 1) for sets in (own, called))
+    for table, sets in ((needs, own), (has, called)):
+        for row, words in enumerate(sets):
+            table[row, [number[word] for word in words if word in number]] = 1.0
+    return has @ needs.T >= needs.sum(1) - 0.5
 
 
 def preferences(said: Sequence[Saying], first: Tensor, second: Tensor) -> Tensor:

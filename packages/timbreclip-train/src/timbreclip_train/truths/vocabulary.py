@@ -33,15 +33,13 @@ class Vocabulary:
     """All facts, and the words for them that training may use.
 
     Args:
-        of_family: Concepts by family of the synthesiser, closest first.
-        of_tag: Concept by tag.
+        of_tag: Fact by tag of the repository's synthesiser.
         attributes: In the order of their columns.
         own_words: Words for tags that the text package has no concept for.
         more_words: Words of the timbre lexicon that go with tags the text package knows.
         margin: Width of the range in which an attribute is neither true nor false.
     """
 
-    of_family: dict[str, tuple[str, ...]]
     of_tag: dict[str, str]
     attributes: tuple[Attribute, ...]
     own_words: dict[str, tuple[str, ...]]
@@ -50,8 +48,8 @@ class Vocabulary:
     index: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        names = [c for concepts in self.of_family.values() for c in concepts]
-        names += [*self.of_tag.values(), *(a.name for a in self.attributes)]
+        names = [*wording.concept_names(), *self.of_tag.values()]
+        names += [a.name for a in self.attributes]
         self.index.update({name: i for i, name in enumerate(dict.fromkeys(names))})
 
     def __len__(self) -> int:
@@ -71,7 +69,6 @@ def _split(cell: str) -> tuple[str, ...]:
 @cache
 def vocabulary() -> Vocabulary:
     """The vocabulary of the package's data files."""
-    of_family = {family: _split(concepts) for family, concepts in _rows("families.tsv", 2)}
     of_tag, own, extra = {}, {}, {}
     for tag, concept, words, directions in _rows("tags.tsv", 4):
         of_tag[tag] = concept
@@ -86,7 +83,7 @@ def vocabulary() -> Vocabulary:
         Attribute(name, item["when"], _attribute_words(item, claimed))
         for name, item in listed.items()
     )
-    return Vocabulary(of_family, of_tag, attributes, own, extra, margin)
+    return Vocabulary(of_tag, attributes, own, extra, margin)
 
 
 def _allowed(words: Iterable[str]) -> tuple[str, ...]:
@@ -109,9 +106,20 @@ def _attribute_words(item: dict[str, list[str]], claimed: Sequence[str]) -> tupl
 
 
 @cache
-def tag_facts() -> frozenset[str]:
-    """Facts that are tags, not families."""
-    return frozenset(vocabulary().of_tag.values())
+def kinds() -> frozenset[str]:
+    """Facts that say what kind of sound it is: a category, family, instrument or drum."""
+    wanted = {"category", "family", "instrument", "percussion"}
+    return frozenset(c for c in wording.concept_names() if wanted & wording.concept(c).kinds)
+
+
+@cache
+def measured_concepts() -> frozenset[str]:
+    """Concepts that are measured and so need not be taken from what a preset is called."""
+    listed = tomllib.loads(files(__package__).joinpath("attributes.toml").read_text("utf-8"))
+    said = {
+        c for item in listed.values() if isinstance(item, dict) for c in item.get("concepts", ())
+    }
+    return frozenset(said | set(attribute_names()))
 
 
 @cache
