@@ -37,6 +37,15 @@ def test_vectors_are_unit_and_know_their_space(small, note, kind):
     assert float(vector.norm()) == pytest.approx(1, abs=1e-5)
 
 
+def test_the_faintest_click_that_is_heard_has_a_unit_vector(small, tmp_path):
+    click = torch.zeros(128_000)
+    click[40_000] = 1.1e-5
+    soundfile.write(tmp_path / "click.wav", click.numpy(), 32_000, subtype="FLOAT")
+    for vector in (small.embed_audio(click, sample_rate=32_000),
+                   small.embed_file(tmp_path / "click.wav")):  # fmt: skip
+        assert float(vector.norm()) == pytest.approx(1, abs=1e-5)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_loud_and_quiet_neighbours_change_nothing(small, note, kind):
     x = tensor(note(220, 32_000))

@@ -171,13 +171,15 @@ def check_rate(sample_rate: int) -> None:
 
 def check_finite(audio: Tensor, what: str) -> None:
     """Raise ``InputError`` if a sample is NaN or infinite."""
-    if not torch.isfinite(audio).all():
+    # NaN and infinity come through, and no second array as large as the first is made.
+    if not all(torch.isfinite(end) for end in audio.detach().aminmax()):
         raise InputError(f"{what} holds NaN or infinite samples. Repair or leave it out.")
 
 
 def check_audible(mono: Tensor, what: str = "The audio") -> None:
     """Raise ``SilentAudioError`` if an item of ``(batch, samples)`` never exceeds -100 dBFS."""
-    silent = (mono.detach().abs().amax(dim=-1) < SILENCE).nonzero().flatten().tolist()
+    low, high = mono.detach().aminmax(dim=-1)
+    silent = (torch.maximum(high, -low) < SILENCE).nonzero().flatten().tolist()
     if silent:
         which = f" (items {silent} of the batch)" if len(mono) > 1 else ""
         raise SilentAudioError(f"{what} is silent{which}: silence has no timbre. Leave it out.")
@@ -185,7 +187,7 @@ def check_audible(mono: Tensor, what: str = "The audio") -> None:
 
 def to_mono(audio: Tensor) -> Tensor:
     """Mean of the channels: ``(batch, channels, samples)`` to ``(batch, samples)``."""
-    return audio.mean(dim=1)
+    return audio.mean(dim=1) if audio.shape[1] > 1 else audio[:, 0]
 
 
 def resample(audio: Tensor, from_hz: int, to_hz: int) -> Tensor:

@@ -22,7 +22,7 @@ from .plugins import EncoderEntry, SpaceEntry, plugin_manager
 from .spaces.base import Space
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
-SECONDS_AT_ONCE = 64  # of audio in one pass, which bounds the memory of the activations
+SECONDS_AT_ONCE = 128  # of audio in one pass, which bounds the memory of the activations
 WINDOWS_AT_ONCE = 256
 REFERENCE = "reference.safetensors"
 
@@ -135,11 +135,14 @@ class Model:
         flat = windows.reshape(-1, windows.shape[-1])
         with self._gradients(mono.requires_grad):
             parts = [self._run(chunk, kinds) for chunk in flat.split(self._at_once(flat.shape[-1]))]
-            energy = windows.square().mean(-1, keepdim=True).to(self.device)
+            energy = None
+            if windows.shape[1] > 1:
+                energy = windows.square().mean(-1, keepdim=True).to(self.device)
             mixed = {}
             for kind in parts[0]:
                 vectors = torch.cat([p[kind] for p in parts]).reshape(*windows.shape[:2], -1)
-                mixed[kind] = self._label((vectors * energy).sum(1), kind)
+                whole = vectors[:, 0] if energy is None else (vectors * energy).sum(1)
+                mixed[kind] = self._label(whole, kind)
         return mixed
 
     def embed_file(self, path: str | Path, *, kind: str = TEXT) -> Embedding:
@@ -283,6 +286,11 @@ def _load_space(encoder: Encoder, checkpoint: Checkpoint | None, device: str) ->
     if checkpoint and carried and "file" in carried:
         return manager.find(SpaceEntry, carried["name"]).load(checkpoint.root, device)
     name = carried["name"] if carried else manager.find(EncoderEntry, encoder.name).space
+    if not name:
+        raise UsageError(
+            f"{encoder.name} knows no words: it compares sounds with sounds. "
+            "Use another model for texts."
+        )
     return load_space(name, device=device)
 
 

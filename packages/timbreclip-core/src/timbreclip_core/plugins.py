@@ -102,7 +102,8 @@ class EncoderEntry(ModelEntry):
     """An audio encoder; ``load`` returns an ``Encoder``.
 
     Args:
-        space: Name of the ``SpaceEntry`` that its ``"text"`` vectors live in.
+        space: Name of the ``SpaceEntry`` that its ``"text"`` vectors live in; empty if it knows no
+            words, and compares sounds with sounds only.
         sample_rate: What it hears, Hz.
     """
 

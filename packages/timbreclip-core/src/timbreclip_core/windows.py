@@ -46,7 +46,7 @@ class Windowing:
         count = self.count(samples)
         if count == 1:
             width = self.length if self.fill else max(samples, self.minimum)
-            return pad(mono, (0, width - samples))[:, None]
+            return (pad(mono, (0, width - samples)) if width > samples else mono)[:, None]
         needed = (count - 1) * self.hop + self.length
         return pad(mono, (0, needed - samples)).unfold(-1, self.length, self.hop)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from .datasets.cli import VERBS
+from .measured.cli import VERBS as MEASURE_VERBS
 from .rendering.cli import VERBS as RENDER_VERBS
 
 
 @click.group("data")
 def data() -> None:
-    """Datasets of notes with text: look at them, check, download, render, cache."""
+    """Datasets of notes with text: check, download, render, cache, measure."""
 
 
-for verb in (*VERBS, *RENDER_VERBS):
+for verb in (*VERBS, *RENDER_VERBS, *MEASURE_VERBS):
     data.add_command(verb)

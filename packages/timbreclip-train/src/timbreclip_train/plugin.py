@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import click
     import pluggy
 
+    from timbreclip_core.plugins import EncoderEntry
+
     from .entries import AugmentationEntry, DatasetEntry, RendererEntry
 
 
@@ -30,12 +32,21 @@ def tclip_commands(cli: click.Group) -> None:
     from .cli import train
     from .data_cli import data
     from .evaluation.cli import COMMANDS
+    from .teachers.cli import teach
 
     train.add_command(augmentations)
+    train.add_command(teach)
     cli.add_command(train)
     cli.add_command(data)
     for command in COMMANDS:
         eval_command.add_command(command)
+
+
+@hookimpl
+def tclip_encoders() -> Iterator[EncoderEntry]:
+    from .teachers.records import own_entries
+
+    yield from own_entries()
 
 
 @hookimpl

@@ -31,8 +31,9 @@ def list_models(as_json: bool) -> None:
         here = row["path"] or f"not here: tclip models install {name} FILE"
         rate = f", {row['sample_rate']} Hz" if row["sample_rate"] else ""
         size = "" if row["size_mb"] is None else f", {row['size_mb']:.0f} MB"
+        space = f"space {row['space']}" if row["space"] else "no words"
         click.echo(
-            f"{row['kind']:8}{row['name']:16}space {row['space']}{rate}{size}, {row['licence']}\n"
+            f"{row['kind']:8}{row['name']:16}{space}{rate}{size}, {row['licence']}\n"
             f"        {row['summary']}\n        {here}"
         )
 

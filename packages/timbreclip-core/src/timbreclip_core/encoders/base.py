@@ -68,4 +68,5 @@ class SpectralEncoder(Encoder):
 
 def unit(vectors: Tensor) -> Tensor:
     """Scale ``(..., dim)`` to length 1; zero stays zero."""
-    return torch.nn.functional.normalize(vectors.float(), dim=-1)
+    # Windows count by their energy, 1e-16 for a faint click: torch's own limit, 1e-12, is too high.
+    return torch.nn.functional.normalize(vectors.float(), dim=-1, eps=1e-18)

@@ -23,6 +23,7 @@ SAMPLE_RATE, SECONDS = 32_000, 4
 FFT, HOP = 2_048, 640
 LOW_HZ, HIGH_HZ = 30.0, 16_000.0
 FLOOR_DB = -80.0
+BAND_GROUPS = 4  # multiplied apart, each with the bins that it needs: a third of the work
 QUIETEST = 1e-20  # squares of samples at -100 dBFS are far above it, squares of denormals below
 
 
@@ -107,6 +108,7 @@ class SmallEncoder(SpectralEncoder):
         height = torch.linspace(-1, 1, self.shape.bands)[:, None]
         for name, value in {"window": hann, "mel": mel, "height": height}.items():
             self.register_buffer(name, value, persistent=False)
+        self.reaches = _reaches(mel)
 
     @property
     def freqs_hz(self) -> Tensor:
@@ -119,9 +121,32 @@ class SmallEncoder(SpectralEncoder):
         )[..., :frames]
         return bins.real.square() + bins.imag.square()
 
+    def forward(self, mono: Tensor) -> dict[str, Tensor]:
+        if mono.requires_grad or mono.device.type != "cpu":
+            return self.from_power(self.spectrogram(mono))
+        # A spectrogram that stays in the processor's cache takes a third of the time of a batch.
+        with torch.autocast("cpu", enabled=False):
+            mel = torch.stack([self._mel_power_of(row.float()) for row in mono])
+        return self._from_mel(mel)
+
+    def _mel_power_of(self, mono: Tensor) -> Tensor:
+        """``mel_power(spectrogram(mono))`` of one window ``(samples,)``: ``(bands, frames)``."""
+        frames = F.pad(mono, (FFT // 2, FFT // 2)).unfold(0, FFT, HOP)[: max(1, len(mono) // HOP)]
+        bins = torch.fft.rfft(frames * self.window)
+        power = bins.real.square().addcmul_(bins.imag, bins.imag)
+        parts = [
+            power[:, low:high] @ self.mel[bands, low:high].T for bands, low, high in self.reaches
+        ]
+        return torch.cat(parts, 1).T
+
     def from_power(self, power: Tensor) -> dict[str, Tensor]:
         with torch.autocast(power.device.type, enabled=False):
-            decibels = relative_db(self.mel_power(power))
+            mel = self.mel_power(power)
+        return self._from_mel(mel)
+
+    def _from_mel(self, mel: Tensor) -> dict[str, Tensor]:
+        with torch.autocast(mel.device.type, enabled=False):
+            decibels = relative_db(mel)
         hidden = self.hidden(decibels)
         return {TEXT: unit(self.to_text(self.drop(hidden))), TIMBRE: unit(hidden)}
 
@@ -158,6 +183,16 @@ def mel_filters(bands: int) -> Tensor:
     left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising, falling = (bins - left) / (centre - left), (right - bins) / (right - centre)
     return torch.minimum(rising, falling).clamp(min=0).float()
+
+
+def _reaches(mel: Tensor) -> list[tuple[slice, int, int]]:
+    """Groups of neighbouring bands, and the first and one past the last bin that each hears."""
+    found = []
+    for bands in torch.arange(len(mel)).chunk(BAND_GROUPS):
+        heard = mel[bands].amax(0).nonzero()
+        group = slice(int(bands[0]), int(bands[-1]) + 1)
+        found.append((group, int(heard[0]), int(heard[-1]) + 1))
+    return found
 
 
 def mel_centres_hz(bands: int) -> Tensor:
