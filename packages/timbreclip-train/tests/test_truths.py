@@ -1,16 +1,20 @@
 import random
 
+import numpy as np
 import pytest
 import torch
 
+from timbreclip_core import lexicon
 from timbreclip_train import text
 from timbreclip_train.datasets.base import Note, attributes
-from timbreclip_train.measures import MEASURES
 from timbreclip_train.truths import (
     GROUPS,
+    RankedText,
     Saying,
     Speaker,
-    degrees,
+    attribute_names,
+    draw_ranked,
+    every_ranked,
     facts_of,
     measured_facts,
     note_facts,
@@ -18,6 +22,8 @@ from timbreclip_train.truths import (
     preferences,
     title_of,
     vocabulary,
+    wanted_changes,
+    wanted_order,
     words_of,
 )
 from timbreclip_train.truths.sayings import _variant
@@ -30,15 +36,12 @@ def note(title="deep wobble bass", category="synth bass", tags=("vibrato", "nois
     return Note(id="a", patch="a", audio="a.wav", split="train", pitch=40, text=told)
 
 
-def deviation(**values):
-    made = torch.zeros(1, len(MEASURES))
+def degree_of(**values):
+    """Degrees of one sound: -3 but for the attributes given."""
+    made = torch.full((1, len(attribute_names())), -3.0)
     for name, value in values.items():
-        made[0, MEASURES.index(name)] = value
+        made[0, attribute_names().index(name)] = value
     return made
-
-
-def degrees_of(**values):
-    return degrees(deviation(**values))
 
 
 def test_every_fact_has_training_words():
@@ -75,9 +78,7 @@ def test_the_facts_of_notes_are_their_rows():
     table = note_facts([note(), note("kick 2", "drums", ())])
     names = list(vocabulary().index)
     assert {names[i] for i in table[1].nonzero()[:, 0]} == {"kick", "drums"}
-    assert {"synth bass", "bass", "vibrato", "noisy"} <= {
-        names[i] for i in table[0].nonzero()[:, 0]
-    }
+    assert {"synth bass", "bass", "wobble"} == {names[i] for i in table[0].nonzero()[:, 0]}
 
 
 def test_what_is_measured_is_not_taken_from_names():
@@ -86,26 +87,13 @@ def test_what_is_measured_is_not_taken_from_names():
     )
 
 
-@pytest.mark.parametrize(
-    ("values", "has", "has_not"),
-    [
-        ({"centroid": 0.8}, {"bright"}, {"dark", "very bright"}),
-        ({"centroid": 2.0}, {"bright", "very bright"}, {"dark", "warm"}),
-        ({"centroid": -1.5, "low": 1.0}, {"dark", "very dark", "boomy"}, {"bright", "thin"}),
-        ({"low": -1.0}, {"thin"}, {"boomy"}),
-        ({"presence": 1.0}, set(), {"harsh"}),
-    ],
-)
-def test_attributes_follow_what_is_measured(values, has, has_not):
-    found, _ = measured_facts(degrees_of(**values))
-    names = {n for n, i in vocabulary().index.items() if found[0, i]}
-    assert has <= names and not has_not & names
-
-
-def test_just_under_the_edge_is_unclear_and_far_under_is_not():
+def test_an_attribute_is_had_from_its_edge_on_and_unclear_just_under_it():
     index = vocabulary().index["bright"]
-    for value, expected in ((0.5, True), (0.6, False), (0.0, False)):
-        assert bool(measured_facts(degrees_of(centroid=value))[1][0, index]) is expected
+    cases = ((0.0, True, False), (-0.5, False, True), (-1.0, False, False), (np.nan, False, True))
+    for value, had, open_ in cases:
+        has, unclear = measured_facts(degree_of(bright=value))
+        assert (bool(has[0, index]), bool(unclear[0, index])) == (had, open_)
+        assert int(has.sum()) == had and int(unclear.sum()) == open_
 
 
 def test_a_text_is_true_where_all_its_facts_are():
@@ -150,11 +138,36 @@ def test_the_number_of_ways_to_say_one_thing_is_bounded():
 
 def test_of_two_versions_the_brighter_is_preferred_by_bright_and_not_by_dark():
     said = [Saying("b", ("bright",), 2), Saying("d", ("dark",), 2), Saying("k", ("kick",), 0)]
-    up, down = degrees_of(centroid=1.5), degrees_of(centroid=0.9)
+    up, down = degree_of(bright=2.0, dark=-3.0), degree_of(bright=0.5, dark=-1.5)
     preferred = preferences(said, up, down)[0]
     assert preferred.tolist() == pytest.approx([0.6, -0.6, 0.0])
     assert preferences(said, down, up)[0].tolist() == pytest.approx([-0.6, 0.6, 0.0])
     assert not preferences(said, up, up).any()
+    assert not preferences(said, up, degree_of(bright=np.nan, dark=np.nan)).any()
+
+
+def test_the_words_of_the_lexicon_that_are_ranked_are_those_of_training():
+    held_out = {word.text for word in lexicon.words(held_out=True)}
+    for seed in range(50):
+        said = draw_ranked(40, random.Random(seed))
+        assert len({one.word.text for one in said}) == 40
+        assert not held_out & {one.word.text for one in said}
+        assert {one.text for one in said} <= set(every_ranked())
+    assert not [said for said in every_ranked() if text.mentions_held_out(said)]
+
+
+def test_sounds_are_put_in_the_order_of_a_words_descriptor():
+    said = [RankedText("x", lexicon.lookup(word)) for word in ("bright", "dark")]
+    order = wanted_order(said, torch.tensor([[-1.0], [0.0], [float("nan")]]), ["centroid_octaves"])
+    assert order[:2].tolist() == [[-1.0, 1.0], [0.0, 0.0]] and bool(order[2].isnan().all())
+
+
+def test_of_two_versions_a_word_prefers_the_one_its_descriptor_says():
+    said = [RankedText("x", lexicon.lookup(word)) for word in ("bright", "dark", "slow attack")]
+    bright, dull = np.array([[2.0], [1.0]], np.float32), np.array([[0.0], [0.999]], np.float32)
+    found = wanted_changes(said, bright, dull, ["centroid_octaves"])
+    assert found[0].tolist() == [1.0, -1.0, 0.0] and not found[1].any()
+    assert wanted_changes(said, bright[:0], dull[:0], ["centroid_octaves"]).shape == (0, 3)
 
 
 def test_everything_holds_what_is_said():

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,13 +15,27 @@ from torch import Generator, Tensor
 from timbreclip_core.encoders.small import relative_db
 
 from . import mel_augment, truths
-from .config import AugmentConfig
+from .config import TrainConfig
 from .datasets.base import Note
-from .measures import Ordinary, measure
-from .spectra import Spectra
+from .judge import NAMES, Judge, ranks
 
-NOTES_TO_FIT = 4_096
-NOTES_AT_ONCE = 256
+SAME_SOUND_DB = 6.0
+"""An equaliser whose gains are spread wider makes another sound of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """Words of the timbre lexicon in a batch.
+
+    Args:
+        said: Texts.
+        order: Where each sound should be by each text, ``(sounds, texts)``; NaN for unknown.
+        preferred: As in ``Batch``, ``(pairs, texts)``.
+    """
+
+    said: list[str]
+    order: Tensor
+    preferred: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +51,9 @@ class Batch:
         group: Kind of every text, ``(texts,)``.
         preferred: For the pairs of one note, the first and the last sounds of the batch: how much
             more the first has of what each text says, ``(pairs, texts)``.
+        ranked: Words by which the sounds have an order.
+        teacher: Standardised vectors of the teacher ``(sounds, dim)``, rows of NaN where there is
+            none; None for no teacher.
     """
 
     chosen: np.ndarray
@@ -45,11 +63,8 @@ class Batch:
     unclear: Tensor
     group: Tensor
     preferred: Tensor
-
-
-def pitches(notes: Sequence[Note]) -> Tensor:
-    """MIDI pitches ``(notes,)``; NaN for what has none, such as drums."""
-    return torch.tensor([float("nan") if n.pitch is None else float(n.pitch) for n in notes])
+    ranked: Ranked
+    teacher: Tensor | None
 
 
 def shares(notes: Sequence[Note], balance: float) -> np.ndarray:
@@ -63,15 +78,6 @@ def shares(notes: Sequence[Note], balance: float) -> np.ndarray:
         for note, source in zip(notes, sources, strict=True)
     ]
     return np.array(weight) / np.sum(weight)
-
-
-def fit_ordinary(sounds: Spectra) -> Ordinary:
-    """What is usual at each pitch, from an even sample of the notes as rendered."""
-    step = max(1, len(sounds) // NOTES_TO_FIT)
-    chosen = np.arange(0, len(sounds), step)
-    parts = np.array_split(chosen, max(1, len(chosen) // NOTES_AT_ONCE))
-    values = torch.cat([measure(sounds.mel_power(part)) for part in parts])
-    return Ordinary.of(values, pitches([sounds.notes[i] for i in chosen]))
 
 
 def called_by(notes: Sequence[Note]) -> list[frozenset[str]]:
@@ -90,62 +96,87 @@ class Batches:
     """Draws batches.
 
     Args:
-        sounds: Notes to draw from.
-        config: How they are changed.
-        batch: Sounds in a batch.
-        seed: Of everything random.
-        balance: Of ``shares``.
+        judge: Notes to draw from, and what can be measured of them.
+        config: Everything about the drawing.
         speaker: Says what is true.
-        ordinary: What measured attributes are relative to; fitted to ``sounds`` if absent.
+        taught: Standardised vectors of a teacher, ``(notes, dim)``, rows of NaN for notes that it
+            has not heard; None for no teacher.
     """
 
     def __init__(
         self,
-        sounds: Spectra,
-        config: AugmentConfig,
-        batch: int,
-        seed: int,
-        balance: float = 1.0,
+        judge: Judge,
+        config: TrainConfig,
         speaker: truths.Speaker | None = None,
-        ordinary: Ordinary | None = None,
+        taught: Tensor | None = None,
     ) -> None:
-        self.sounds = sounds
+        self.judge = judge
+        self.sounds = judge.sounds
         self.config = config
-        self.size = batch
-        self.seed = seed
         self.speaker = speaker or truths.Speaker()
-        self.ordinary = ordinary or fit_ordinary(sounds)
-        self._facts = truths.note_facts(sounds.notes)
-        self._pitch = pitches(sounds.notes)
-        self._shares = shares(sounds.notes, balance)
-        self._called = called_by(sounds.notes)
+        self.taught = taught
+        self._facts = truths.note_facts(self.sounds.notes)
+        self._shares = shares(self.sounds.notes, config.sounds.balance)
+        self._called = called_by(self.sounds.notes)
 
     def at(self, step: int) -> Batch:
         """The batch of a step."""
-        rng = np.random.default_rng([self.seed, step])
-        pairs = int(self.size * self.config.pair_share)
-        single = rng.choice(len(self.sounds), self.size - pairs, p=self._shares)
+        rng = np.random.default_rng([self.config.run.seed, step])
+        size, augment = self.config.optimiser.batch, self.config.augment
+        pairs = int(size * augment.pair_share)
+        single = rng.choice(len(self.sounds), size - pairs, p=self._shares)
         chosen = np.concatenate([single, single[:pairs]])
         power = self.sounds.mel_power(chosen)
         own = Generator().manual_seed(int(rng.integers(2**62)))
-        changes = mel_augment.draw(self.config, self.size, power.shape[1], own)
-        heard, clean = mel_augment.apply(power, mel_augment.opposite(changes, pairs))
-        deviation = self.ordinary.deviation(measure(clean), self._pitch[chosen])
-        degree = truths.degrees(deviation)
-        measured, unclear = truths.measured_facts(degree)
-        said = self._say(chosen, measured, random.Random(int(rng.integers(2**62))))
-        called = [self._called[i] for i in chosen]
-        has = self._facts[chosen] | measured
-        positive, ignored = truths.positives(said, has, unclear, called)
+        changes = mel_augment.draw(augment, size, power.shape[1], own)
+        changes = mel_augment.opposite(changes, pairs)
+        heard, clean = mel_augment.apply(power, changes)
+        values = self.judge.values(clean, chosen, changes)
+        words = random.Random(int(rng.integers(2**62)))
         return Batch(
             chosen=chosen,
             decibels=relative_db(heard),
-            said=[s.text for s in said],
-            positive=positive,
-            unclear=ignored,
-            group=torch.tensor([s.group for s in said]),
-            preferred=truths.preferences(said, degree[:pairs], degree[self.size - pairs :]),
+            teacher=self._teacher(chosen, changes),
+            ranked=self._ranked(values, pairs, words),
+            **self._told(chosen, self.judge.degrees(values, chosen), pairs, words),
         )
+
+    def _told(
+        self, chosen: np.ndarray, degree: Tensor, pairs: int, rng: random.Random
+    ) -> dict[str, Any]:
+        """Texts of the batch, and of which sounds they are true."""
+        measured, unclear = truths.measured_facts(degree)
+        said = self._say(chosen, measured, rng)
+        called = [self._called[i] for i in chosen]
+        has = self._facts[chosen] | measured
+        positive, ignored = truths.positives(said, has, unclear, called)
+        return {
+            "said": [s.text for s in said],
+            "positive": positive,
+            "unclear": ignored,
+            "group": torch.tensor([s.group for s in said]),
+            "preferred": truths.preferences(said, degree[:pairs], degree[len(chosen) - pairs :]),
+        }
+
+    def _ranked(self, values: np.ndarray, pairs: int, rng: random.Random) -> Ranked:
+        said = truths.draw_ranked(self.config.texts.ranked, rng)
+        return Ranked(
+            said=[text.text for text in said],
+            order=truths.wanted_order(said, ranks(values), NAMES),
+            preferred=truths.wanted_changes(
+                said, values[:pairs], values[len(values) - pairs :], NAMES
+            ),
+        )
+
+    def _teacher(self, chosen: np.ndarray, changes: mel_augment.Changes) -> Tensor | None:
+        """The teacher's vectors of sounds that are still much as it heard them."""
+        if self.taught is None:
+            return None
+        gain = changes.gain_db - changes.gain_db.mean(1, keepdim=True)
+        other = (gain.square().mean(1).sqrt() > SAME_SOUND_DB) | ~torch.isinf(
+            changes.cutoff_hz[:, 0]
+        )
+        return self.taught[chosen].masked_fill(other[:, None], float("nan"))
 
     def _say(self, chosen: np.ndarray, measured: Tensor, rng: random.Random) -> list[truths.Saying]:
         index = truths.vocabulary().index

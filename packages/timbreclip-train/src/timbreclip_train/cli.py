@@ -42,6 +42,7 @@ def _data_options(command: click.decorators.FC) -> click.decorators.FC:
 @click.option(
     "--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help="Change a setting."
 )
+@click.option("--taught", type=EXISTING, help="Vectors of the teacher, from `tclip train teach`.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @_data_options
@@ -49,6 +50,7 @@ def run(
     preset: str,
     out: Path,
     changes: tuple[str, ...],
+    taught: Path | None,
     threads: int,
     jobs: int,
     root: Path | None,
@@ -70,7 +72,7 @@ def run(
     dataset = open_dataset(config.sounds.dataset, root)
     _compute(dataset, config, cache, jobs)
     _encode(dataset, config, cache)
-    _train(config, out, dataset, cache)
+    _train(config, out, dataset, cache, taught)
     checkpoint = export(out, out / "model", dataset, cache)
     click.echo(f"{checkpoint.root}  {checkpoint.name}@{checkpoint.digest}")
 
@@ -107,14 +109,16 @@ def _encode(dataset: NoteDataset, config: TrainConfig, cache: Path) -> None:
             bar.update(done - bar.n)
 
 
-def _train(config: TrainConfig, out: Path, dataset: NoteDataset, cache: Path) -> None:
+def _train(
+    config: TrainConfig, out: Path, dataset: NoteDataset, cache: Path, taught: Path | None
+) -> None:
     from .loop import train as steps
 
     batch = config.optimiser.batch
     total = config.optimiser.steps * batch
     with _progress("training", "notes") as bar:
         bar.total = total
-        for result in steps(config, out, dataset, cache):
+        for result in steps(config, out, dataset, cache, taught):
             # After a resume, the first result says how much is already done.
             if bar.n == 0 and result.step > 1:
                 bar.initial = bar.n = bar.last_print_n = (result.step - 1) * batch

@@ -22,11 +22,13 @@ class SoundConfig:
         balance: How often a source (or collection) is heard goes with its number of patches to
             this power: 1 for every patch alike, 0 for every source alike.
         limit: At most so many patches, spread evenly; 0 for all.
+        teacher: Whose vectors of them are learnt from (``tclip train teach``); empty for nobody's.
     """
 
     dataset: str = "rendered"
     balance: float = 0.6
     limit: int = 0
+    teacher: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +38,13 @@ class TextConfig:
     Args:
         variants: Texts for one fact.
         pair_variants: Texts for two facts together.
+        ranked: Words of the timbre lexicon in a batch, by whose descriptor the sounds are put in
+            order; 0 for none.
     """
 
     variants: int = 48
     pair_variants: int = 6
+    ranked: int = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +104,7 @@ class LossConfig:
         largest_factor: Cosines are never scaled by more.
         overall: Weight of the softmax over all kinds of text together.
         direction: Weight of ranking the two versions of a sound that differ in their EQ.
+        order: Weight of putting sounds in the order of the descriptor that a word is about.
         teacher: Weight of the distillation term, where the sounds have teacher vectors.
     """
 
@@ -106,6 +112,7 @@ class LossConfig:
     largest_factor: float = 50.0
     overall: float = 0.5
     direction: float = 1.0
+    order: float = 1.0
     teacher: float = 2.0
 
 

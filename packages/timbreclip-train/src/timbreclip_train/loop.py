@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,17 @@ from timbreclip_core.encoders.base import unit
 from timbreclip_core.errors import InputError, TimbreClipError, UsageError
 from timbreclip_core.files import atomic_path
 
-from .batches import Batch, Batches, fit_ordinary
+from .batches import Batch, Batches
 from .config import TrainConfig, read_config
 from .datasets.base import Note, NoteDataset
-from .loss import direction_loss, distillation_loss, grouped_loss
+from .judge import Judge
+from .loss import direction_loss, distillation_loss, grouped_loss, order_loss
+from .measured.describing import FOLDER
+from .measured.table import TABLE, DescriptorTable, read_table
 from .minilm import load_minilm
 from .spectra import Spectra, open_spectra
 from .state import CHECKPOINT, TrainState
+from .teachers.taught import read_taught
 from .text_vectors import TextVectors
 from .truths import Speaker
 from .validate import Validation
@@ -90,7 +94,8 @@ def load_run(run: Path) -> TrainState:
     config = load_config(run)
     if not (run / CHECKPOINT).is_file():
         raise InputError(f"The training in {run} has no checkpoint yet. Go on with it first.")
-    state = TrainState(config, text_width=load_minilm().shape.width)
+    width = load_minilm().shape.width
+    state = TrainState(config, width, TrainState.teacher_width(run))
     state.load(run)
     state.encoder.freeze()
     return state
@@ -111,6 +116,40 @@ def open_split(dataset: NoteDataset, split: str, cache: Path, limit: int = 0) ->
     return open_spectra(dataset, notes_of(dataset, split, limit), cache / SPECTRA)
 
 
+def open_table(dataset: NoteDataset) -> DescriptorTable | None:
+    """What ``tclip data describe`` measured of a dataset, if it did."""
+    folder = dataset.root / FOLDER
+    return read_table(folder) if (folder / TABLE).is_file() else None
+
+
+def open_taught(folder: Path | None, teacher: str, notes: Sequence[Note]) -> Tensor | None:
+    """Standardised vectors of a teacher ``(notes, dim)``, NaN for notes that it has not heard.
+
+    Raises:
+        UsageError: A teacher without a folder, or a folder with vectors of another one.
+        InputError: No vectors in the folder, or none of these notes.
+    """
+    if not teacher:
+        return None
+    if folder is None:
+        raise UsageError(
+            f"This training has the teacher {teacher}. Give its vectors as --taught FOLDER (see "
+            'tclip train teach), or do without: --set sounds.teacher=""'
+        )
+    ids, vectors, info = read_taught(folder)
+    if info["teacher"] != teacher:
+        raise UsageError(f"{folder} holds vectors of {info['teacher']}, not of {teacher}.")
+    place = {note: row for row, note in enumerate(ids)}
+    rows = [place.get(note.id, -1) for note in notes]
+    known = torch.tensor(rows) >= 0
+    if not bool(known.any()):
+        raise InputError(f"{folder} has no vectors of these notes. Run tclip train teach on them.")
+    own = torch.from_numpy(vectors)[torch.tensor(rows)[known]]
+    table = torch.full((len(notes), own.shape[1]), float("nan"))
+    table[known] = (own - own.mean(0)) / own.std(0).clamp(min=1e-6)
+    return table
+
+
 def figures_of(run: Path, dataset: NoteDataset, cache: Path) -> dict[str, float]:
     """Figures, on the validation split, of a training as it stands.
 
@@ -120,14 +159,21 @@ def figures_of(run: Path, dataset: NoteDataset, cache: Path) -> dict[str, float]
         cache: Root of spectrograms and text vectors.
     """
     state = load_run(run)
-    sounds = open_split(dataset, "train", cache, state.config.sounds.limit)
+    judge = Judge(
+        open_split(dataset, "train", cache, state.config.sounds.limit), open_table(dataset)
+    )
+    return _validation(judge, dataset, cache, TextVectors()).figures(*state.averaged())
+
+
+def _validation(
+    judge: Judge, dataset: NoteDataset, cache: Path, vectors: TextVectors
+) -> Validation:
     held_out = open_split(dataset, "valid", cache)
-    validation = Validation(held_out, fit_ordinary(sounds), TextVectors())
-    return validation.figures(*state.averaged())
+    return Validation(Judge(held_out, open_table(dataset), judge.reference), vectors)
 
 
 def train(
-    config: TrainConfig, out: Path, dataset: NoteDataset, cache: Path
+    config: TrainConfig, out: Path, dataset: NoteDataset, cache: Path, taught: Path | None = None
 ) -> Iterator[StepResult]:
     """Train until ``config.optimiser.steps``; the spectrograms must have been computed.
 
@@ -138,23 +184,24 @@ def train(
         out: Folder of the run: settings, log, checkpoint. What it holds is gone on with.
         dataset: Learnt from is its split "train", validated on "valid".
         cache: Root of spectrograms and text vectors.
+        taught: Folder of the vectors of ``config.sounds.teacher``.
 
     Raises:
         TrainingError: The loss is not finite; the batch is named.
-        UsageError: ``out`` holds a run with other settings.
+        UsageError: ``out`` holds a run with other settings, or the teacher's vectors are missing.
     """
-    resumed = prepare(out, config)
     sounds = open_split(dataset, "train", cache, config.sounds.limit)
+    targets = open_taught(taught, config.sounds.teacher, sounds.notes)
+    resumed = prepare(out, config)
     speaker = Speaker(config.texts.variants, config.texts.pair_variants)
     vectors = TextVectors(cache, speaker.everything(sounds.notes))
-    state = TrainState(config, vectors.width)
+    state = TrainState(config, vectors.width, 1 if targets is None else targets.shape[1])
     if resumed:
         state.load(out)
     log = _Log(out / LOG, state.step)
-    optimiser, seed, balance = config.optimiser, config.run.seed, config.sounds.balance
-    batches = Batches(sounds, config.augment, optimiser.batch, seed, balance, speaker)
-    held_out = open_split(dataset, "valid", cache)
-    validation = Validation(held_out, batches.ordinary, vectors)
+    judge = Judge(sounds, open_table(dataset))
+    batches = Batches(judge, config, speaker, targets)
+    validation = _validation(judge, dataset, cache, vectors)
     while state.step < config.optimiser.steps:
         yield _step(state, batches, vectors, validation, log, out)
     state.save(out)
@@ -191,33 +238,33 @@ def _step(
     return StepResult(state.step, value, speed, figures)
 
 
-def batch_loss(
-    state: TrainState, batch: Batch, vectors: TextVectors, teacher: Tensor | None = None
-) -> Tensor:
+def batch_loss(state: TrainState, batch: Batch, vectors: TextVectors) -> Tensor:
     """The loss of a batch, ``()``, float32.
 
     Args:
         state: Networks, in training mode.
         batch: Sounds and texts.
         vectors: Of texts.
-        teacher: Standardised teacher's vectors ``(sounds, dim)``, rows of NaN where there is
-            none (a sound that an equaliser changed); None for no teacher.
     """
-    config = state.config
+    config, weights = state.config, state.config.loss
     half = config.run.precision == "bfloat16"
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         hidden = state.encoder.hidden(batch.decibels)
     sounds = unit(state.encoder.to_text(state.encoder.drop(hidden)))
-    texts = unit(state.projection(vectors(batch.said)))
+    texts = unit(state.projection(vectors([*batch.said, *batch.ranked.said])))
     logits = state.temperature.factor() * sounds @ texts.T
-    loss = grouped_loss(logits, batch.positive, batch.group, batch.unclear, config.loss.overall)
+    told, ranked = logits[:, : len(batch.said)], logits[:, len(batch.said) :]
+    loss = grouped_loss(told, batch.positive, batch.group, batch.unclear, weights.overall)
+    if batch.ranked.said:
+        loss = loss + weights.order * order_loss(ranked, batch.ranked.order)
     if pairs := len(batch.preferred):
-        order = direction_loss(logits[:pairs], logits[-pairs:], batch.preferred)
-        loss = loss + config.loss.direction * order
-    if teacher is not None:
-        known = ~torch.isnan(teacher).any(1)
+        preferred = torch.cat([batch.preferred, batch.ranked.preferred], 1)
+        order = direction_loss(logits[:pairs], logits[-pairs:], preferred)
+        loss = loss + weights.direction * order
+    if batch.teacher is not None:
+        known = ~torch.isnan(batch.teacher).any(1)
         guess = state.to_teacher(hidden[known])
-        loss = loss + config.loss.teacher * distillation_loss(guess, teacher[known])
+        loss = loss + weights.teacher * distillation_loss(guess, batch.teacher[known])
     return loss
 
 

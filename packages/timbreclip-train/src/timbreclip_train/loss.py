@@ -108,6 +108,36 @@ def direction_loss(first: Tensor, second: Tensor, preferred: Tensor) -> Tensor:
     return wrong.sum() / preferred.abs().sum().clamp(min=1e-9)
 
 
+def order_loss(logits: Tensor, wanted: Tensor, fewest: int = 8) -> Tensor:
+    """How far texts are from putting sounds in the order of what they are about.
+
+    1 - Pearson's correlation of a text's similarities with the ranks of the sounds, the mean over
+    texts: Spearman's correlation, but for the ranks of the similarities, which have no gradient.
+
+    Args:
+        logits: Cosines, scaled or not, ``(sounds, texts)``.
+        wanted: Ranks, at any scale, ``(sounds, texts)``; NaN for sounds of which nothing is known.
+        fewest: Texts of which less is known do not count.
+    Returns:
+        ``()``, 0 to 2; 0 where nothing is known.
+    """
+    known = ~torch.isnan(wanted)
+    count = known.sum(0)
+    used = count >= fewest
+    if not bool(used.any()):
+        return logits.new_zeros(())
+    known, count = known[:, used], count[used]
+    ours = _centred(logits[:, used], known, count)
+    theirs = _centred(wanted[:, used].nan_to_num(0.0), known, count)
+    sizes = ours.square().sum(0).clamp(min=1e-12) * theirs.square().sum(0).clamp(min=1e-12)
+    return 1 - ((ours * theirs).sum(0) / sizes.sqrt()).mean()
+
+
+def _centred(values: Tensor, known: Tensor, count: Tensor) -> Tensor:
+    values = values.masked_fill(~known, 0.0)
+    return (values - values.sum(0) / count).masked_fill(~known, 0.0)
+
+
 def distillation_loss(predicted: Tensor, teacher: Tensor, relations: float = 10.0) -> Tensor:
     """How far a student's guess of its teacher's vectors is off.
 

@@ -147,6 +147,11 @@ class TrainState:
         with atomic_path(folder / CHECKPOINT) as temporary:
             torch.save(content, temporary)
 
+    @staticmethod
+    def teacher_width(folder: Path) -> int:
+        """Numbers in a teacher's vector, by the checkpoint in a folder; 1 where there is none."""
+        return len(_read(folder / CHECKPOINT)["to_teacher"]["bias"])
+
     def load(self, folder: Path) -> None:
         """Go on from the checkpoint in a folder.
 
@@ -154,15 +159,27 @@ class TrainState:
             CheckpointError: It is damaged or of another network.
         """
         path = folder / CHECKPOINT
+        content = _read(path)
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
             for name, module in self._modules().items():
                 module.load_state_dict(content[name])
             self.optimiser.load_state_dict(content["optimiser"])
             torch.set_rng_state(content["random"])
             self.average = content["average"]
             self.step = int(content["step"])
-        except (RuntimeError, LookupError, ValueError, EOFError, OSError, UnpicklingError) as error:
-            raise CheckpointError(
-                f"{path} cannot be gone on from: {error} Delete the folder to start again."
-            ) from error
+        except (RuntimeError, LookupError, ValueError) as error:
+            raise _unusable(path, error) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, LookupError, ValueError, EOFError, OSError, UnpicklingError) as error:
+        raise _unusable(path, error) from error
+    return content
+
+
+def _unusable(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"{path} cannot be gone on from: {error} Delete the folder to start again."
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,27 +15,29 @@ from timbreclip_core.encoders.base import unit
 from timbreclip_core.encoders.small import SmallEncoder, mel_centres_hz, relative_db
 
 from . import text as wording
-from .batches import pitches
+from . import truths
 from .datasets.base import Note
-from .measures import MEASURES, Ordinary, measure
+from .judge import NAMES, Judge
+from .measured.corpus import pitches_of
 from .spectra import Spectra
 
 TEMPLATES = ("{}", "a {} sound")
 NOTES_AT_ONCE = 128
 EQ_NOTES = 256
-FEWEST_CATEGORIES, FEWEST_TITLES = 2, 11
+FEWEST_OF_A_DRUM = 5
+FEWEST_CATEGORIES, FEWEST_TITLES, FEWEST_FOLLOWED = 2, 11, 8
 TILT_DB_PER_OCTAVE = 6.0
 BRIGHT = ("bright", "brilliant", "crisp", "treble heavy")
 DARK = ("dark", "mellow", "muffled", "dull")
 FOLLOWED = {
-    "bright": ("centroid", 1),
-    "dark": ("centroid", -1),
-    "muffled": ("centroid", -1),
-    "boomy": ("low", 1),
-    "thin": ("low", -1),
-    "airy": ("air", 1),
-    "harsh": ("presence", 1),
-    "nasal": ("mid", 1),
+    "bright": ("centroid_octaves", 1),
+    "dark": ("centroid_octaves", -1),
+    "muffled": ("centroid_octaves", -1),
+    "boomy": ("low_share_db", 1),
+    "thin": ("low_share_db", -1),
+    "airy": ("air_share_db", 1),
+    "harsh": ("presence_share_db", 1),
+    "nasal": ("mid_share_db", 1),
 }
 
 TextVectors = Callable[[Sequence[str]], Tensor]
@@ -52,29 +54,35 @@ class Validation:
     """Figures of a network on held-out notes.
 
     Args:
-        sounds: Held-out notes.
-        ordinary: What measured attributes are relative to, from the training notes.
+        judge: Held-out notes, and what can be measured of them.
         text: Frozen vectors of texts, before the projection.
     """
 
-    sounds: Spectra
-    ordinary: Ordinary
+    judge: Judge
     text: TextVectors
+
+    @property
+    def sounds(self) -> Spectra:
+        """Held-out notes."""
+        return self.judge.sounds
 
     def figures(self, encoder: SmallEncoder, projection: torch.nn.Linear) -> dict[str, float]:
         """All figures; shares and correlations, 0 to 1.
 
         ``category`` is the share of patches whose category is found first (``other_words``: said
-        in wordings that training never uses; ``..._balanced``: the mean over categories),
+        in half of the wordings that training never uses; ``..._balanced``: the mean over
+        categories), ``drums_balanced`` the same of drums among drums,
         ``title`` and ``audio_to_title`` shares found among ten, ``follows_...`` rank correlations
-        between a word and what it is about, ``eq_...`` shares of pairs of a word and a sound in
-        which a tilt of 6 dB per octave moved the similarity the right way.
+        between a word and what it is about (``follows_words``: the mean over all words of the
+        lexicon that training knows), ``eq_...`` shares of pairs of a word and a sound in which a
+        tilt of 6 dB per octave moved the similarity the right way.
         """
         encoder.eval()
         with torch.no_grad():
             vectors = self._embed(encoder, np.arange(len(self.sounds)))
             return {
                 **self._categories(vectors, projection),
+                **self._drums(vectors, projection),
                 **self._titles(vectors, projection),
                 **self._follows(vectors, projection),
                 **self._equalised(encoder, projection),
@@ -116,6 +124,20 @@ class Validation:
             found[f"{name}_balanced"] = float(torch.stack(shares).mean())
         return found
 
+    def _drums(self, vectors: Tensor, projection: torch.nn.Linear) -> dict[str, float]:
+        """The mean over drums of the share of sounds that are told from other drums."""
+        of_note = [drum_of(note) for note in self.sounds.notes]
+        counts = Counter(drum for drum in of_note if drum)
+        names = sorted(drum for drum, count in counts.items() if count >= FEWEST_OF_A_DRUM)
+        if len(names) < FEWEST_CATEGORIES:
+            return {}
+        rows = [i for i, name in enumerate(of_note) if name in names]
+        truth = torch.tensor([names.index(str(of_note[i])) for i in rows])
+        scores, place = self._per_patch(vectors @ self._words(names, projection).T, rows)
+        right = scores.argmax(1) == truth[place]
+        shares = [right[truth[place] == c].float().mean() for c in truth[place].unique()]
+        return {"drums_balanced": float(torch.stack(shares).mean())}
+
     def _titles(self, vectors: Tensor, projection: torch.nn.Linear) -> dict[str, float]:
         """Shares of titles with a patch of theirs among the ten closest, and the other way."""
         titles = [note.text.get("title", ("",))[0] for note in self.sounds.notes]
@@ -143,16 +165,29 @@ class Validation:
         return best, torch.tensor([first[patch] for patch in number])
 
     def _follows(self, vectors: Tensor, projection: torch.nn.Linear) -> dict[str, float]:
-        power = [self.sounds.mel_power(p) for p in _parts(len(self.sounds))]
-        values = torch.cat([measure(p) for p in power])
-        deviation = self.ordinary.deviation(values, pitches(self.sounds.notes))
+        values = self.judge.unchanged(np.arange(len(self.sounds)))
         cosines = vectors @ self._words(list(FOLLOWED), projection).T
-        return {
-            f"follows_{word}": rank_correlation(
-                cosines[:, i], sign * deviation[:, MEASURES.index(name)]
-            )
-            for i, (word, (name, sign)) in enumerate(FOLLOWED.items())
-        }
+        found, pitch = {}, pitches_of(self.sounds.notes)
+        for i, (word, (name, sign)) in enumerate(FOLLOWED.items()):
+            column = values[:, NAMES.index(name)]
+            deviation = torch.from_numpy(self.judge.reference.deviations(name, column, pitch))
+            found[f"follows_{word}"] = rank_correlation(cosines[:, i], sign * deviation)
+        return {**found, "follows_words": self._follows_words(vectors, values, projection)}
+
+    def _follows_words(
+        self, vectors: Tensor, values: np.ndarray, projection: torch.nn.Linear
+    ) -> float:
+        """Mean over the lexicon's training words, each against its principal descriptor."""
+        words = lexicon.words(held_out=False)
+        cosines = vectors @ self._words([w.text for w in words], projection).T
+        found = []
+        for i, direction in enumerate(word.principal for word in words):
+            column = torch.from_numpy(values[:, NAMES.index(direction.descriptor)])
+            known = torch.isfinite(column)
+            if int(known.sum()) >= FEWEST_FOLLOWED:
+                order = direction.sign * column[known]
+                found.append(rank_correlation(cosines[known, i], order))
+        return float(np.mean(found)) if found else 0.0
 
     def _equalised(self, encoder: SmallEncoder, projection: torch.nn.Linear) -> dict[str, float]:
         step = max(1, len(self.sounds) // EQ_NOTES)
@@ -174,17 +209,19 @@ class Validation:
         return found
 
 
-def _parts(count: int) -> list[np.ndarray]:
-    return np.array_split(np.arange(count), max(1, math.ceil(count / NOTES_AT_ONCE)))
-
-
 def canonical_category(note: Note) -> str | None:
     """Concept of a note's category."""
     return next((c for v in note.text.get("category", ()) if (c := wording.canonical(v))), None)
 
 
 def _other_words(category: str) -> list[str]:
-    return list(wording.wordings(category, held_out=True))
+    return list(wording.other_words(category, "valid"))
+
+
+def drum_of(note: Note) -> str | None:
+    """The drum that a note is of, as a category of the text package: kick, snare, cymbal ..."""
+    drums = set(wording.concept_names("percussion")) & set(wording.concept_names("category"))
+    return next((fact for fact in truths.facts_of(note) if fact in drums), None)
 
 
 def _unseen() -> tuple[list[str], list[str]]:

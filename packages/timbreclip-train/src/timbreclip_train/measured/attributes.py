@@ -50,6 +50,7 @@ class Attribute:
         tags: Tags of the repository's synthesiser that it should agree with, one of them; with
             ``-`` in front, that it should exclude.
         partial: Whether these tags are only some of what it means.
+        concepts: Concepts of the text package that mean it.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Attribute:
     pitches: tuple[float, float]
     tags: tuple[str, ...]
     partial: bool = False
+    concepts: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -108,6 +110,7 @@ def _attribute(name: str, item: dict[str, Any], claimed: Sequence[str]) -> Attri
         pitches=(float(low), float(high)),
         tags=tuple(item.get("tags", ())),
         partial=item.get("partial", False),
+        concepts=tuple(item.get("concepts", ())),
     )
 
 

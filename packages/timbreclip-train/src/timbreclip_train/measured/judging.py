@@ -27,7 +27,8 @@ def degrees_of(
 
     Returns:
         ``(notes, attributes)``: 0 and more where a note has it, -1 and less where it has not, NaN
-        where it cannot be said of such a note at all.
+        where it cannot be said of such a note at all: of drums, say, or since the table lacks
+        a descriptor or its value is NaN.
     """
     keys = np.asarray(pitches, np.float64)
     return np.stack([_degree(a, reference, table, keys) for a in attributes()], 1)
@@ -41,6 +42,8 @@ def _degree(
 ) -> NDArray[np.float64]:
     met = []
     for c in attribute.conditions:
+        if c.descriptor not in table.names or c.descriptor not in reference.usual:
+            return np.full(len(table), np.nan)
         values = table.column(c.descriptor).astype(np.float64)
         if c.relative:
             values = reference.deviations(c.descriptor, values, pitches)

@@ -12,6 +12,7 @@ from .concepts import (
     concept,
     concept_names,
     mentions_held_out,
+    other_words,
     wordings,
 )
 from .inflect import inflect, plural, singular
@@ -32,6 +33,7 @@ __all__ = [
     "inflect",
     "mentions_held_out",
     "normalise_name",
+    "other_words",
     "plural",
     "say",
     "singular",

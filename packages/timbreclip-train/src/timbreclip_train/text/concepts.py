@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from timbreclip_core import lexicon
-from timbreclip_core.errors import UnknownNameError
+from timbreclip_core.errors import UnknownNameError, UsageError
 from timbreclip_core.stems import PhraseSet
 
 from .inflect import singular
@@ -103,6 +103,24 @@ def wordings(name: str, *, held_out: bool = False) -> tuple[str, ...]:
     ('choir', False)
     """
     return tuple(w.text for w in concept(name).said if w.held_out is held_out)
+
+
+def other_words(name: str, split: str) -> tuple[str, ...]:
+    """Held-out ways to say a concept: half of them to choose models by, half for the test.
+
+    Args:
+        name: Of the concept.
+        split: ``"valid"`` or ``"test"``.
+
+    Raises:
+        UsageError: Another split.
+
+    >>> set(other_words("choir", "valid")) & set(other_words("choir", "test"))
+    set()
+    """
+    if split not in ("valid", "test"):
+        raise UsageError(f"Held-out wordings are for valid or test, not for {split!r}.")
+    return wordings(name, held_out=True)[split == "valid" :: 2]
 
 
 @cache

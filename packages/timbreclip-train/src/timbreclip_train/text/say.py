@@ -20,6 +20,7 @@ from .tables import read_table
 
 _TAIL_STARTS = ("with ", "without ", "in ", "like ", "that ", "from ", "on ", "through ", "at ")
 _BARE = ("", "a sound", "sound")
+PLAIN_SHARE = 0.25
 _ARTICLE = re.compile(r"\b([Aa]) (?=(\S+))")
 _SOUNDS_LIKE_AN = re.compile(r"(?!uni|use|uke|eu|one\b)[aeiou]|(?:fm|fx|sfx|lfo|ebm)\b|8|11|18")
 
@@ -50,8 +51,8 @@ def _lexicon_forms() -> dict[str, str]:
 
 def _draw_wording(name: str, rng: random.Random) -> Wording:
     seen = [wording for wording in concept(name).said if not wording.held_out]
-    # The plain name is what most people type: it gets half of the draws.
-    return seen[0] if rng.random() < 0.5 else rng.choice(seen)
+    # The plain name is what most people type: it comes most often.
+    return seen[0] if rng.random() < PLAIN_SHARE else rng.choice(seen)
 
 
 def _fix_articles(text: str) -> str:

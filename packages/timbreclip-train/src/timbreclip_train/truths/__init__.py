@@ -6,18 +6,20 @@ measured attribute (``bright``). A text is true of a sound that has all of its f
 
 from __future__ import annotations
 
-from .facts import degrees, facts_of, measured_facts, note_facts, title_of
+from .facts import facts_of, measured_facts, note_facts, title_of
+from .ranked import RankedText, draw_ranked, every_ranked, wanted_changes, wanted_order
 from .sayings import GROUPS, Saying, Speaker, positives, preferences, words_of
-from .vocabulary import Attribute, Vocabulary, attribute_names, vocabulary
+from .vocabulary import Vocabulary, attribute_names, vocabulary
 
 __all__ = [
     "GROUPS",
-    "Attribute",
+    "RankedText",
     "Saying",
     "Speaker",
     "Vocabulary",
     "attribute_names",
-    "degrees",
+    "draw_ranked",
+    "every_ranked",
     "facts_of",
     "measured_facts",
     "note_facts",
@@ -25,5 +27,7 @@ __all__ = [
     "preferences",
     "title_of",
     "vocabulary",
+    "wanted_changes",
+    "wanted_order",
     "words_of",
 ]

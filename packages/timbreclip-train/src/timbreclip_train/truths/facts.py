@@ -10,7 +10,6 @@ from torch import Tensor
 
 from .. import text as wording
 from ..datasets.base import Note
-from ..measures import MEASURES
 from .vocabulary import attribute_names, measured_concepts, vocabulary
 
 LABELS = ("category", "tags", "family", "source", "title")
@@ -50,29 +49,11 @@ def note_facts(notes: Sequence[Note]) -> Tensor:
     return table
 
 
-def degrees(deviation: Tensor) -> Tensor:
-    """How far a sound has each attribute: above 0 it has it, by the condition that is least met.
-
-    Args:
-        deviation: Of ``measures.Ordinary``, ``(batch, measures)``.
-    Returns:
-        ``(batch, attributes)``, standard deviations.
-    """
-    columns = []
-    for attribute in vocabulary().attributes:
-        met = [
-            (deviation[:, MEASURES.index(name)] - edge) * (1 if edge > 0 else -1)
-            for name, edge in attribute.when.items()
-        ]
-        columns.append(torch.stack(met).amin(0))
-    return torch.stack(columns, 1)
-
-
 def measured_facts(degree: Tensor) -> tuple[Tensor, Tensor]:
     """Which attribute a sound has, and of which that cannot be said.
 
     Args:
-        degree: Of ``degrees``.
+        degree: Of ``Judge.degrees``, ``(batch, attributes)``; NaN for unknown.
     Returns:
         Two bool tensors ``(batch, facts)``: has, and unclear; False for all other facts.
     """
@@ -80,6 +61,6 @@ def measured_facts(degree: Tensor) -> tuple[Tensor, Tensor]:
     has = torch.zeros(len(degree), len(known), dtype=torch.bool)
     unclear = has.clone()
     columns = [known.index[name] for name in attribute_names()]
-    has[:, columns] = degree > 0
-    unclear[:, columns] = (degree <= 0) & (degree > -known.margin)
+    has[:, columns] = degree >= 0
+    unclear[:, columns] = ~(degree >= 0) & ~(degree <= -1)
     return has, unclear

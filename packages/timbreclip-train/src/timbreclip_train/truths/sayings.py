@@ -14,9 +14,10 @@ from .. import text as wording
 from ..datasets.base import Note
 from ..text.inflect import inflect, singular
 from .facts import facts_of, title_of
+from .ranked import every_ranked
 from .vocabulary import attribute_names, kinds, vocabulary
 
-SMALLEST_DIFFERENCE = 0.15  # standard deviations
+SMALLEST_DIFFERENCE, LARGEST_DIFFERENCE = 0.4, 2.5  # degrees, as ``Judge.degrees`` has them
 FIRST_WORD_SHARE = 0.3
 LEXICON_SHARE = 0.4
 TEXTS_A_WORD = 6
@@ -75,7 +76,7 @@ class Speaker:
         known, tags = _parted(facts)
         plan: list[tuple[str, ...]] = [(_near_first(known, rng),)] if known else []
         plan += [(tag,) for tag in rng.sample(tags, min(1, len(tags)))]
-        plan += [(name,) for name in rng.sample(measured, min(2, len(measured)))]
+        plan += [(name,) for name in rng.sample(measured, min(3, len(measured)))]
         for share, first, second in ((0.5, known, measured), (0.4, known, tags)):
             if first and second and rng.random() < share:
                 plan.append((_near_first(first, rng), rng.choice(second)))
@@ -89,7 +90,7 @@ class Speaker:
         return said
 
     def everything(self, notes: Iterable[Note]) -> list[str]:
-        """Every text that ``sayings`` may give for some notes, in a fixed order."""
+        """Every text that ``sayings`` and ``draw_ranked`` may give, in a fixed order."""
         attributes = attribute_names()
         plans: dict[tuple[str, ...], None] = {(name,): None for name in attributes}
         texts: list[str] = []
@@ -101,7 +102,7 @@ class Speaker:
             for said in ((), known[:1]) if title and known else ((),) if title else ():
                 texts += [_title_variant(title, tuple(said), n) for n in range(TITLE_VARIANTS)]
         texts += [_variant(p, n) for p in plans for n in range(self._count(p))]
-        return list(dict.fromkeys(texts))
+        return list(dict.fromkeys([*texts, *every_ranked()]))
 
     def _count(self, facts: tuple[str, ...]) -> int:
         if len(facts) > 1:
@@ -231,8 +232,9 @@ def preferences(said: Sequence[Saying], first: Tensor, second: Tensor) -> Tensor
     """
     names = attribute_names()
     table = torch.zeros(len(first), len(said))
-    difference = first - second
-    heard = torch.where(difference.abs() > SMALLEST_DIFFERENCE, difference.clamp(-1, 1), 0.0)
+    difference = (first - second).nan_to_num(0.0)
+    far = (difference / LARGEST_DIFFERENCE).clamp(-1, 1)
+    heard = torch.where(difference.abs() > SMALLEST_DIFFERENCE, far, 0.0)
     for column, saying in enumerate(said):
         if len(saying.facts) == 1 and saying.facts[0] in names:
             table[:, column] = heard[:, names.index(saying.facts[0])]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -11,21 +10,7 @@ from importlib.resources import files
 from timbreclip_core import lexicon
 
 from .. import text as wording
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """A measured attribute.
-
-    Args:
-        name: Its fact.
-        when: Deviation by measure; negative for "at most".
-        words: How it is said in training.
-    """
-
-    name: str
-    when: dict[str, float]
-    words: tuple[str, ...]
+from ..measured.attributes import Attribute, attributes
 
 
 @dataclass(frozen=True)
@@ -37,14 +22,12 @@ class Vocabulary:
         attributes: In the order of their columns.
         own_words: Words for tags that the text package has no concept for.
         more_words: Words of the timbre lexicon that go with tags the text package knows.
-        margin: Width of the range in which an attribute is neither true nor false.
     """
 
     of_tag: dict[str, str]
     attributes: tuple[Attribute, ...]
     own_words: dict[str, tuple[str, ...]]
     more_words: dict[str, tuple[str, ...]]
-    margin: float
     index: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,14 +59,7 @@ def vocabulary() -> Vocabulary:
             own[concept] = _allowed([*_split(words), *_from_lexicon(_split(directions))])
         elif found := _allowed(_from_lexicon(_split(directions))):
             extra[concept] = found
-    listed = tomllib.loads(files(__package__).joinpath("attributes.toml").read_text("utf-8"))
-    margin = float(listed.pop("margin"))
-    claimed = [word for item in listed.values() for word in item["words"]]
-    attributes = tuple(
-        Attribute(name, item["when"], _attribute_words(item, claimed))
-        for name, item in listed.items()
-    )
-    return Vocabulary(of_tag, attributes, own, extra, margin)
+    return Vocabulary(of_tag, attributes(), own, extra)
 
 
 def _allowed(words: Iterable[str]) -> tuple[str, ...]:
@@ -99,12 +75,6 @@ def _from_lexicon(directions: Iterable[str]) -> list[str]:
     ]
 
 
-def _attribute_words(item: dict[str, list[str]], claimed: Sequence[str]) -> tuple[str, ...]:
-    shared = [w for concept in item.get("concepts", ()) for w in wording.wordings(concept)]
-    shared += _from_lexicon(item.get("lexicon", ()))
-    return _allowed([*item["words"], *(w for w in shared if w not in claimed)])
-
-
 @cache
 def kinds() -> frozenset[str]:
     """Facts that say what kind of sound it is: a category, family, instrument or drum."""
@@ -115,10 +85,7 @@ def kinds() -> frozenset[str]:
 @cache
 def measured_concepts() -> frozenset[str]:
     """Concepts that are measured and so need not be taken from what a preset is called."""
-    listed = tomllib.loads(files(__package__).joinpath("attributes.toml").read_text("utf-8"))
-    said = {
-        c for item in listed.values() if isinstance(item, dict) for c in item.get("concepts", ())
-    }
+    said = {concept for a in attributes() for concept in a.concepts}
     return frozenset(said | set(attribute_names()))
 
 
