@@ -28,7 +28,7 @@ from .minilm import load_minilm
 from .spectra import Spectra, open_spectra
 from .state import CHECKPOINT, TrainState
 from .teachers.taught import read_taught
-from .text_vectors import TextVectors
+from .text_vectors import TextVectors, blurred
 from .truths import Speaker
 from .validate import Validation
 
@@ -251,7 +251,8 @@ def batch_loss(state: TrainState, batch: Batch, vectors: TextVectors) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         hidden = state.encoder.hidden(batch.decibels)
     sounds = unit(state.encoder.to_text(state.encoder.drop(hidden)))
-    texts = unit(state.projection(vectors([*batch.said, *batch.ranked.said])))
+    told_or_ranked = vectors([*batch.said, *batch.ranked.said])
+    texts = unit(state.projection(blurred(told_or_ranked, config.texts.noise)))
     logits = state.temperature.factor() * sounds @ texts.T
     told, ranked = logits[:, : len(batch.said)], logits[:, len(batch.said) :]
     loss = grouped_loss(told, batch.positive, batch.group, batch.unclear, weights.overall)

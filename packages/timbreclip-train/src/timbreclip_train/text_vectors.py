@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -42,12 +43,28 @@ def encode_missing(folder: Path, texts: Sequence[str]) -> Iterator[tuple[int, in
     path = _file(folder, keys)
     if path.is_file():
         return
-    encoder, parts = load_minilm(), []
-    for start in range(0, len(keys), TEXTS_AT_ONCE):
-        parts.append(_encode(encoder, keys[start : start + TEXTS_AT_ONCE]))
-        yield min(start + TEXTS_AT_ONCE, len(keys)), len(keys)
+    known = _of_other_files(folder, keys)
+    missing = [key for key in keys if key not in known]
+    encoder = load_minilm()
+    for start in range(0, len(missing), TEXTS_AT_ONCE):
+        some = missing[start : start + TEXTS_AT_ONCE]
+        known.update(zip(some, _encode(encoder, some), strict=True))
+        yield len(known), len(keys)
     with atomic_path(path) as temporary:
-        save_file({"vectors": torch.cat(parts)}, temporary)
+        about = {"source": SOURCE, "texts": json.dumps(keys)}
+        save_file({"vectors": torch.stack([known[key] for key in keys])}, temporary, about)
+
+
+def _of_other_files(folder: Path, keys: Sequence[str]) -> dict[str, Tensor]:
+    """Vectors of those texts that were encoded for another training."""
+    wanted, known = set(keys), dict[str, Tensor]()
+    for path in sorted(folder.glob("texts-*.safetensors")):
+        with safe_open(path, "pt") as stream:
+            about = stream.metadata() or {}
+            if about.get("source") == SOURCE:
+                rows = zip(json.loads(about["texts"]), stream.get_tensor("vectors"), strict=True)
+                known.update((key, row) for key, row in rows if key in wanted)
+    return known
 
 
 def _encode(encoder: TextEncoder, keys: Sequence[str]) -> Tensor:
@@ -87,3 +104,12 @@ class TextVectors:
         if new := [key for key in dict.fromkeys(keys) if key not in self._known]:
             self._known.update(zip(new, _encode(self._encoder, new), strict=True))
         return torch.stack([self._known[key] for key in keys])
+
+
+def blurred(vectors: Tensor, noise: float) -> Tensor:
+    """Vectors with a random one of length ``noise`` added to each.
+
+    Source: Nukrai et al. 2022 (CapDec), who add noise to the vectors of texts so that others near
+    them are taken alike.
+    """
+    return vectors + noise * normalize(torch.randn_like(vectors), dim=1) if noise else vectors
