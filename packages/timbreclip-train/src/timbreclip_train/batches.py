@@ -30,10 +30,12 @@ class Ranked:
     Args:
         said: Texts.
         order: Where each sound should be by each text, ``(sounds, texts)``; NaN for unknown.
+        ranks: Of every descriptor, ``(sounds, descriptors)``; NaN for unknown.
         preferred: As in ``Batch``, ``(pairs, texts)``.
     """
 
     said: list[str]
+    ranks: Tensor
     order: Tensor
     preferred: Tensor
 
@@ -160,9 +162,11 @@ class Batches:
 
     def _ranked(self, values: np.ndarray, pairs: int, rng: random.Random) -> Ranked:
         said = truths.draw_ranked(self.config.texts.ranked, rng)
+        places = ranks(values)
         return Ranked(
             said=[text.text for text in said],
-            order=truths.wanted_order(said, ranks(values), NAMES),
+            ranks=places,
+            order=truths.wanted_order(said, places, NAMES),
             preferred=truths.wanted_changes(
                 said, values[:pairs], values[len(values) - pairs :], NAMES
             ),

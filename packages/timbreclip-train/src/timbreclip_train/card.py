@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from timbreclip_core import lexicon
+from timbreclip_core.plugins import EncoderEntry, plugin_manager
 
 from .config import TrainConfig
 from .datasets.base import Note
@@ -28,20 +29,20 @@ SoundFonts and drum kits:
 
 Each note was changed anew every time it was heard (equalisers, low-pass filters, limits at 4 and 8
 kHz, noise, shifts, cuts). No sound is part of the weights or of this package; the presets' names
-and categories, and measured brightness and balance of the bands, are what was learnt as words.
+and categories, and attributes measured of the sounds, are what was learnt as words.
 Whole collections were kept apart for validation and for the test (`splits.toml` of
 timbreclip-train).
 
 The text side is {source}, kept as it is but for its token table in int8 and its layers in float16;
 only the linear layer after it was trained.
-
+{teacher}
 ## Training
 
 {steps:,} steps of {batch} sounds on one CPU core; multi-positive symmetric cross entropy by kind of
 text (Radford et al. 2021; Khosla et al. 2020). The same weights come from
 
     tclip data render all --out CORPUS
-    tclip train run --preset small --root CORPUS --out DIR
+{commands}
 
 on the same versions of the packages. All settings are in `config.json`.
 
@@ -63,6 +64,11 @@ For finding, describing and equalising single notes and drum hits of musical ins
 synthesisers. It has heard single notes of synthesisers and of sampled instruments: chords, loops,
 speech and environmental sound are outside what it was taught. It knows English. It takes no notice
 of level or of stereo. Do not use it to judge people by their voices.
+"""
+
+TEACHER = """
+While it was trained, a linear layer that is not part of it learnt to predict, from its "timbre"
+vectors, the vectors of the teacher `{name}`: {about}
 """
 
 
@@ -90,6 +96,8 @@ def model_card(
         sources=_sources(notes),
         lexicon=lexicon.freeze_id(),
         source=SOURCE,
+        teacher=_teacher(config.sounds.teacher),
+        commands=_commands(config),
         steps=steps,
         batch=config.optimiser.batch,
         rows="\n".join(f"| {name} | {value:.3f} |" for name, value in figures.items()),
@@ -105,3 +113,22 @@ def _sources(notes: Sequence[Note]) -> str:
         patches = len({note.patch for note in own})
         rows.append(f"| {source} | {patches:,} | {len(own):,} | {', '.join(licences)} |")
     return "\n".join(rows)
+
+
+def _teacher(name: str) -> str:
+    """Whose vectors it learnt to predict, with the licence that asks to be named."""
+    if not name:
+        return ""
+    entry = plugin_manager().find(EncoderEntry, name)
+    told = f"{entry.summary} {entry.weights.licence}, from {entry.weights.source}."
+    return TEACHER.format(name=name, about=told)
+
+
+def _commands(config: TrainConfig) -> str:
+    """What makes the model again once the corpus is rendered."""
+    lines, taught = ["tclip data describe rendered --root CORPUS --per-patch 0"], ""
+    if teacher := config.sounds.teacher:
+        lines.append(f"tclip train teach --teacher {teacher} --root CORPUS --out TAUGHT")
+        taught = " --taught TAUGHT"
+    lines.append(f"tclip train run --preset small --root CORPUS{taught} --out DIR")
+    return "\n".join(f"    {line}" for line in lines)

@@ -88,6 +88,8 @@ class NetworkConfig:
         hidden: Numbers in a "timbre" vector.
         dim: Numbers in a "text" vector.
         dropout: Share of activations dropped.
+        text_hidden: Hidden units beside the linear layer after the sentence encoder.
+        text_dropout: Share of them dropped.
         version: Goes into the space ids ``timbreclip-small-VERSION/text`` and ``.../timbre``.
     """
 
@@ -95,6 +97,8 @@ class NetworkConfig:
     hidden: int = 512
     dim: int = 256
     dropout: float = 0.1
+    text_hidden: int = 512
+    text_dropout: float = 0.2
     version: str = "1"
 
 
@@ -107,6 +111,7 @@ class LossConfig:
         largest_factor: Cosines are never scaled by more.
         overall: Weight of the softmax over all kinds of text together.
         direction: Weight of ranking the two versions of a sound that differ in their EQ.
+        describe: Weight of telling every descriptor's ranks from the "timbre" vector.
         order: Weight of putting sounds in the order of the descriptor that a word is about.
         teacher: Weight of the distillation term, where the sounds have teacher vectors.
     """
@@ -115,7 +120,8 @@ class LossConfig:
     largest_factor: float = 50.0
     overall: float = 0.5
     direction: float = 1.0
-    order: float = 1.0
+    describe: float = 2.0
+    order: float = 3.0
     teacher: float = 2.0
 
 

@@ -19,7 +19,7 @@ from timbreclip_core.encoders.small import SmallEncoder, relative_db
 from timbreclip_core.errors import CheckpointError
 from timbreclip_core.files import atomic_path
 from timbreclip_core.model import REFERENCE
-from timbreclip_core.spaces.small import TOKENIZER
+from timbreclip_core.spaces.small import PREFIX, TOKENIZER
 from timbreclip_core.spaces.small import WEIGHTS as WORDS
 from timbreclip_core.text_encoder import quantise
 
@@ -49,7 +49,7 @@ def export(run: Path, folder: Path, dataset: NoteDataset, cache: Path) -> Checkp
     sounds = open_split(dataset, "train", cache, config.sounds.limit)
     encoder, projection = state.averaged()
     words = {**quantise(load_minilm().state_dict())}
-    words["projection.weight"] = projection.weight.detach().half()
+    words |= {f"{PREFIX}{name}": v.half() for name, v in projection.state_dict().items()}
     tensors = {
         AUDIO: packed(encoder.state_dict()),
         WORDS: words,
@@ -95,6 +95,7 @@ def model_config(state: TrainState, figures: dict[str, float]) -> dict[str, Any]
             "tokenizer": TOKENIZER,
             "space_id": encoder.spaces[TEXT],
             "dim": config.network.dim,
+            "hidden": config.network.text_hidden,
             "shape": dataclasses.asdict(load_minilm().shape),
         },
         "training": {

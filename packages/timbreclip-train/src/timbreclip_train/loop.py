@@ -256,6 +256,9 @@ def batch_loss(state: TrainState, batch: Batch, vectors: TextVectors) -> Tensor:
     logits = state.temperature.factor() * sounds @ texts.T
     told, ranked = logits[:, : len(batch.said)], logits[:, len(batch.said) :]
     loss = grouped_loss(told, batch.positive, batch.group, batch.unclear, weights.overall)
+    known = ~torch.isnan(batch.ranked.ranks)
+    off = state.to_descriptors(hidden.float())[known] - batch.ranked.ranks[known]
+    loss = loss + weights.describe * off.square().mean()
     if batch.ranked.said:
         loss = loss + weights.order * order_loss(ranked, batch.ranked.order)
     if pairs := len(batch.preferred):

@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from timbreclip_core.descriptors import DESCRIPTORS
 from timbreclip_core.encoders.base import TEXT, TIMBRE
 from timbreclip_core.encoders.small import SmallEncoder, SmallShape
 from timbreclip_core.errors import CheckpointError
 from timbreclip_core.files import atomic_path
+from timbreclip_core.spaces.small import Projection
 
 from .config import NetworkConfig, TrainConfig
 from .loss import Temperature
@@ -28,6 +30,11 @@ def make_encoder(config: NetworkConfig) -> SmallEncoder:
         widths=config.widths, hidden=config.hidden, dim=config.dim, dropout=config.dropout
     )
     return SmallEncoder(shape, space_ids(config))
+
+
+def make_projection(config: NetworkConfig, text_width: int) -> Projection:
+    """The layers after the sentence encoder with fresh weights."""
+    return Projection(text_width, config.dim, config.text_hidden, config.text_dropout)
 
 
 def space_ids(config: NetworkConfig) -> dict[str, str]:
@@ -63,10 +70,11 @@ class TrainState:
         self.step = 0
         self.encoder = make_encoder(config.network)
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.projection = nn.Linear(text_width, config.network.dim, bias=False)
-        nn.init.orthogonal_(self.projection.weight)
+        self.text_width = text_width
+        self.projection = make_projection(config.network, text_width)
         self.temperature = Temperature(config.loss.temperature, config.loss.largest_factor)
         self.to_teacher = nn.Linear(config.network.hidden, max(1, teacher_width))
+        self.to_descriptors = nn.Linear(config.network.hidden, len(DESCRIPTORS))
         self.average = {
             name: {k: v.detach().clone() for k, v in module.state_dict().items()}
             for name, module in self._averaged().items()
@@ -79,19 +87,20 @@ class TrainState:
             "projection": self.projection,
             "temperature": self.temperature,
             "to_teacher": self.to_teacher,
+            "to_descriptors": self.to_descriptors,
         }
 
     def _averaged(self) -> dict[str, nn.Module]:
         return {"encoder": self.encoder, "projection": self.projection}
 
-    def averaged(self) -> tuple[SmallEncoder, nn.Linear]:
+    def averaged(self) -> tuple[SmallEncoder, Projection]:
         """Frozen networks with the running mean of the weights (Polyak and Juditsky 1992)."""
         encoder = make_encoder(self.config.network)
         encoder.load_state_dict(self.average["encoder"])
-        projection = nn.Linear(self.projection.in_features, self.config.network.dim, bias=False)
+        projection = make_projection(self.config.network, self.text_width)
         projection.load_state_dict(self.average["projection"])
         encoder.freeze()
-        return encoder, projection.requires_grad_(False)
+        return encoder, projection.eval().requires_grad_(False)
 
     def _move_average(self) -> None:
         # Early weights are far off: the mean starts short and grows to its full length.
@@ -109,7 +118,8 @@ class TrainState:
         own = list(self.encoder.parameters())
         decayed: list[Tensor] = [p for p in own if p.ndim > 1]
         others: list[Tensor] = [p for p in own if p.ndim <= 1]
-        others += [*self.temperature.parameters(), *self.to_teacher.parameters()]
+        for module in (self.temperature, self.to_teacher, self.to_descriptors):
+            others += module.parameters()
         projected: list[Tensor] = list(self.projection.parameters())
         return [
             {"params": decayed, "weight_decay": config.weight_decay, "share": 1.0},

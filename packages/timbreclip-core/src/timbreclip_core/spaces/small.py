@@ -1,4 +1,4 @@
-"""The words of the bundled model: a contextual text encoder and a linear layer."""
+"""The words of the bundled model: a contextual text encoder and a projection."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..checkpoints import open_checkpoint
 from ..errors import CheckpointError
@@ -14,6 +15,45 @@ from ..text_encoder import TextEncoder, TextShape, open_tokenizer
 from .base import Space
 
 WEIGHTS, TOKENIZER = "text.safetensors", "tokenizer.json"
+PREFIX = "projection."
+
+
+class Projection(nn.Module):
+    """From a sentence encoder's vectors to where the audio encoder puts sounds.
+
+    A linear layer without bias; and added to it, if there are hidden units, a layer of those: a
+    linear layer alone cannot part "with cut highs" from "with boosted highs", which differ less in
+    the sentence encoder than what they are about.
+
+    Args:
+        width: Numbers in a sentence's vector.
+        dim: Numbers in a ``"text"`` vector.
+        hidden: Units; 0 for the linear layer alone.
+        dropout: Share of the units dropped while training.
+    """
+
+    def __init__(self, width: int, dim: int, hidden: int = 0, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(dim, width))
+        nn.init.orthogonal_(self.weight)
+        self.hidden = hidden
+        if hidden:
+            self.up, self.down = nn.Linear(width, hidden), nn.Linear(hidden, dim, bias=False)
+            self.drop = nn.Dropout(dropout)
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a ``"text"`` vector."""
+        return self.weight.shape[0]
+
+    def forward(self, sentences: Tensor) -> Tensor:
+        """Vectors ``(texts, width)`` of any length to ``(texts, dim)``, not of unit length."""
+        x = F.normalize(sentences, dim=-1)
+        found = F.linear(x, self.weight)
+        if not self.hidden:
+            return found
+        units = F.gelu(self.up(x * x.shape[-1] ** 0.5))
+        return found + self.down(self.drop(units))
 
 
 class SmallSpace(Space):
@@ -21,18 +61,18 @@ class SmallSpace(Space):
 
     Args:
         text_encoder: Frozen.
-        projection: Linear layer from its width to ``dim``, without bias.
+        projection: From its vectors to those of sounds.
         space_id: Id of the ``"text"`` vectors of the audio encoder trained with it.
     """
 
     name = "small"
 
-    def __init__(self, text_encoder: TextEncoder, projection: nn.Linear, space_id: str) -> None:
+    def __init__(self, text_encoder: TextEncoder, projection: Projection, space_id: str) -> None:
         super().__init__()
         self.text_encoder = text_encoder.eval().requires_grad_(False)
-        self.projection = projection.requires_grad_(False)
+        self.projection = projection.eval().requires_grad_(False)
         self.space_id = space_id
-        self.dim = projection.out_features
+        self.dim = projection.dim
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         return self.projection(self.text_encoder.encode(texts))
@@ -41,8 +81,8 @@ class SmallSpace(Space):
 def load(path: Path, device: str = "cpu") -> SmallSpace:
     """Read the text side of a model folder.
 
-    The options in ``config["space"]`` are ``file``, ``tokenizer``, ``space_id``, ``dim`` and
-    ``shape`` (of ``TextShape``).
+    The options in ``config["space"]`` are ``file``, ``tokenizer``, ``space_id``, ``dim``, ``shape``
+    (of ``TextShape``) and ``hidden`` (of ``Projection``; 0 if absent).
 
     Raises:
         CheckpointError: Not the folder of such a model.
@@ -54,9 +94,10 @@ def load(path: Path, device: str = "cpu") -> SmallSpace:
         tokenizer = open_tokenizer(checkpoint.file(options["tokenizer"]))
         state = checkpoint.tensors(options["file"])
         encoder = TextEncoder(shape, tokenizer)
-        projection = nn.Linear(shape.width, options["dim"], bias=False)
-        projection.weight.data.copy_(state.pop("projection.weight"))
-        encoder.load_state_dict(state)
+        projection = Projection(shape.width, options["dim"], options.get("hidden", 0))
+        own = {name: value for name, value in state.items() if name.startswith(PREFIX)}
+        projection.load_state_dict({k.removeprefix(PREFIX): v.float() for k, v in own.items()})
+        encoder.load_state_dict({k: v for k, v in state.items() if k not in own})
         space_id = str(options["space_id"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} has no text side for 'small': {error}") from error
