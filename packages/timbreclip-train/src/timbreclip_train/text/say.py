@@ -14,13 +14,14 @@ from functools import cache
 from timbreclip_core import lexicon
 from timbreclip_core.errors import UsageError
 
-from .concepts import Wording, concept
+from .concepts import Wording, concept, mentions_held_out
 from .inflect import plural, singular
 from .tables import read_table
 
 _TAIL_STARTS = ("with ", "without ", "in ", "like ", "that ", "from ", "on ", "through ", "at ")
 _BARE = ("", "a sound", "sound")
 PLAIN_SHARE = 0.25
+TRIES = 20
 _ARTICLE = re.compile(r"\b([Aa]) (?=(\S+))")
 _SOUNDS_LIKE_AN = re.compile(r"(?!uni|use|uke|eu|one\b)[aeiou]|(?:fm|fx|sfx|lfo|ebm)\b|8|11|18")
 
@@ -118,7 +119,7 @@ def say(
     title: str = "",
     qualities: Sequence[str] = (),
 ) -> str:
-    """A text for a sound that is all of ``concepts``, never with a held-out wording.
+    """A text for a sound that is all of ``concepts``, with no held-out wording but in ``title``.
 
     Args:
         concepts: Names of concepts, e.g. ``("synth pad", "analog")``.
@@ -134,6 +135,19 @@ def say(
         UnknownNameError: If a concept is unknown.
         UsageError: If there is nothing to say.
     """
+    if not concepts and not qualities and not title:
+        raise UsageError("Nothing to say: give a concept, a quality or a title.")
+    for _ in range(TRIES):
+        text = _say_once(concepts, rng, title, qualities)
+        # Two training words side by side, or one in a template, may happen to be a held-out phrase.
+        if not mentions_held_out(text):
+            break
+    return text
+
+
+def _say_once(
+    concepts: Sequence[str], rng: random.Random, title: str, qualities: Sequence[str]
+) -> str:
     drawn = [_draw_wording(name, rng) for name in concepts]
     free = [Wording(text, form_of(text), held_out=False) for text in qualities]
     if any(wording.form in ("noun", "mass") for wording in drawn):
@@ -143,8 +157,6 @@ def say(
             for w in free
         ]
     drawn += free
-    if not drawn and not title:
-        raise UsageError("Nothing to say: give a concept, a quality or a title.")
     slots: dict[str, list[str]] = {
         "title": [title] if title else [],
         "noun": [w.text for w in drawn if w.form in ("noun", "mass")],

@@ -6,7 +6,7 @@ measured attribute (``bright``). A text is true of a sound that has all of its f
 
 from __future__ import annotations
 
-from .facts import facts_of, measured_facts, note_facts, title_of
+from .facts import facts_of, kind_of, measured_facts, note_facts, title_of
 from .ranked import RankedText, draw_ranked, every_ranked, wanted_changes, wanted_order
 from .sayings import GROUPS, Saying, Speaker, positives, preferences, words_of
 from .vocabulary import Vocabulary, attribute_names, vocabulary
@@ -21,6 +21,7 @@ __all__ = [
     "draw_ranked",
     "every_ranked",
     "facts_of",
+    "kind_of",
     "measured_facts",
     "note_facts",
     "positives",

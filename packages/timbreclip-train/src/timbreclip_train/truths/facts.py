@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .. import text as wording
 from ..datasets.base import Note
-from .vocabulary import attribute_names, measured_concepts, vocabulary
+from .vocabulary import attribute_names, kinds, measured_concepts, vocabulary
 
 LABELS = ("category", "tags", "family", "source", "title")
 
@@ -32,6 +32,11 @@ def _facts_of_text(told: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[str, 
             label = None if kind == "title" else of_tag.get(value) or wording.canonical(value)
             found += [label] if label else wording.tags_of(value)
     return tuple(name for name in dict.fromkeys(found) if name not in measured_concepts())
+
+
+def kind_of(note: Note) -> str:
+    """What kind of sound a note is by its texts, the plainest; empty if they do not tell."""
+    return next((fact for fact in facts_of(note) if fact in kinds()), "")
 
 
 def title_of(note: Note) -> str:
