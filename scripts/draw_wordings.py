@@ -89,7 +89,7 @@ def _without_near_misses(rows: list[Row], held: dict[str, frozenset[str]]) -> li
 
 
 def _trimmed(rows: list[Row], held: dict[str, frozenset[str]]) -> list[Row]:
-    """Without the last training wordings of concepts of which less than a third could be held out."""
+    """Without the last training wordings where less than a third could be held out."""
     found: list[Row] = []
     for name in held:
         own = [row for row in rows if row[0] == name]

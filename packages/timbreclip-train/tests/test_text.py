@@ -342,7 +342,7 @@ def test_wordings_that_contain_one_another_are_drawn_together():
 
 def test_the_draw_holds_out_a_third_and_never_a_name_nor_what_others_say():
     others = {"gong": ["gong", "tam-tam", "big bronze disc"]}
-    said = {"bell": ["bell", "church bell", "carillon", "chime", "gong-like disc", "peal", "toll"]}
+    said = {"bell": ["bell", "church bell", "carillon", "chime", "bronze disc", "peal", "toll"]}
     held = draw({**said, **others})
     assert len(held["bell"]) == 3 and held["bell"] <= {"carillon", "chime", "peal", "toll"}
     assert draw({**others, **said}) == held, "the order of the concepts does not count"
