@@ -26,6 +26,7 @@ from timbreclip_train.truths import (
     wanted_order,
     words_of,
 )
+from timbreclip_train.truths.ranked import TimbreWord
 from timbreclip_train.truths.sayings import _variant
 
 torch.set_num_threads(1)
@@ -156,14 +157,19 @@ def test_the_words_of_the_lexicon_that_are_ranked_are_those_of_training():
     assert not [said for said in every_ranked() if text.mentions_held_out(said)]
 
 
+def as_word(text):
+    word = lexicon.lookup(text)
+    return TimbreWord(text, word.form, word.principal, word.eq)
+
+
 def test_sounds_are_put_in_the_order_of_a_words_descriptor():
-    said = [RankedText("x", lexicon.lookup(word)) for word in ("bright", "dark")]
+    said = [RankedText("x", as_word(word)) for word in ("bright", "dark")]
     order = wanted_order(said, torch.tensor([[-1.0], [0.0], [float("nan")]]), ["centroid_octaves"])
     assert order[:2].tolist() == [[-1.0, 1.0], [0.0, 0.0]] and bool(order[2].isnan().all())
 
 
 def test_of_two_versions_a_word_prefers_the_one_its_descriptor_says():
-    said = [RankedText("x", lexicon.lookup(word)) for word in ("bright", "dark", "slow attack")]
+    said = [RankedText("x", as_word(word)) for word in ("bright", "dark", "slow attack")]
     bright, dull = np.array([[2.0], [1.0]], np.float32), np.array([[0.0], [0.999]], np.float32)
     found = wanted_changes(said, bright, dull, ["centroid_octaves"])
     assert found[0].tolist() == [1.0, -1.0, 0.0] and not found[1].any()

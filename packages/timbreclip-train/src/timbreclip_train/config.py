@@ -40,15 +40,15 @@ class TextConfig:
     Args:
         variants: Texts for one fact.
         pair_variants: Texts for two facts together.
-        ranked: Words of the timbre lexicon in a batch, by whose descriptor the sounds are put in
-            order; 0 for none.
+        ranked: Words for timbre in a batch, by whose descriptor the sounds are put in order; 0 for
+            none.
         noise: Length of what is added at random to the vector of a text, whose length is 1, so
             that words near those of training are learnt too.
     """
 
     variants: int = 64
     pair_variants: int = 6
-    ranked: int = 64
+    ranked: int = 128
     noise: float = 0.5
 
 

@@ -1,4 +1,4 @@
-"""Words of the timbre lexicon, by whose descriptors sounds are put in order."""
+"""Words for timbre, by whose descriptors sounds are put in order."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from timbreclip_core import lexicon
-from timbreclip_core.lexicon import LexiconWord
+from timbreclip_core.lexicon import Direction
 
 from .. import text as wording
+from .vocabulary import rows
 
 VARIANTS = 5
 SMALLEST_DIFFERENCE = 0.05
@@ -23,8 +24,25 @@ SMALLEST_DIFFERENCE = 0.05
 
 
 @dataclass(frozen=True)
+class TimbreWord:
+    """A word for timbre.
+
+    Args:
+        text: The word.
+        form: ``adjective``, ``noun`` or ``tail`` (stands after what it describes).
+        principal: The descriptor that it is about.
+        eq: The one by which an equaliser makes it more true; None if none does.
+    """
+
+    text: str
+    form: str
+    principal: Direction
+    eq: Direction | None
+
+
+@dataclass(frozen=True)
 class RankedText:
-    """A text with a word of the lexicon.
+    """A text with a word for timbre.
 
     Args:
         text: What is said.
@@ -32,32 +50,40 @@ class RankedText:
     """
 
     text: str
-    word: LexiconWord
+    word: TimbreWord
 
 
 @cache
-def _said(word: str, variant: int) -> str:
+def _said(word: TimbreWord, variant: int) -> str:
     if variant == 0:
-        return word
-    text = wording.say((), random.Random(f"{word} {variant}"), qualities=(word,))
-    return word if wording.mentions_held_out(text) else text
+        return word.text
+    behind = word.form == "noun" and not word.text.startswith("with")
+    quality = f"with {word.text}" if behind else word.text
+    text = wording.say((), random.Random(f"{word.text} {variant}"), qualities=(quality,))
+    return word.text if wording.mentions_held_out(text) else text
 
 
 @cache
-def _taught() -> tuple[LexiconWord, ...]:
-    """Words of training that no held-out word hides in."""
-    return tuple(w for w in lexicon.words(held_out=False) if not wording.mentions_held_out(w.text))
+def _taught() -> tuple[TimbreWord, ...]:
+    """The lexicon's words of training and this package's own, if no held-out word hides in them."""
+    known = [TimbreWord(w.text, w.form, w.principal, w.eq) for w in lexicon.words(held_out=False)]
+    for direction, form, text in rows("timbre_words.tsv", 3):
+        principal = Direction(direction[1:], 1 if direction[0] == "+" else -1)
+        filtered = principal.descriptor.endswith("_share_db")
+        eq = principal if filtered or principal.descriptor == "centroid_octaves" else None
+        known.append(TimbreWord(text, form, principal, eq))
+    return tuple(word for word in known if not wording.mentions_held_out(word.text))
 
 
 def every_ranked() -> list[str]:
     """Every text that ``draw_ranked`` may give."""
-    return [_said(word.text, n) for word in _taught() for n in range(VARIANTS)]
+    return [_said(word, n) for word in _taught() for n in range(VARIANTS)]
 
 
 def draw_ranked(count: int, rng: random.Random) -> list[RankedText]:
     """Different words, each said in one way."""
     chosen = rng.sample(_taught(), min(count, len(_taught())))
-    return [RankedText(_said(w.text, rng.randrange(VARIANTS)), w) for w in chosen]
+    return [RankedText(_said(w, rng.randrange(VARIANTS)), w) for w in chosen]
 
 
 def wanted_order(said: Sequence[RankedText], ranks: Tensor, names: Sequence[str]) -> Tensor:

@@ -39,7 +39,8 @@ class Vocabulary:
         return len(self.index)
 
 
-def _rows(name: str, columns: int) -> list[list[str]]:
+def rows(name: str, columns: int) -> list[list[str]]:
+    """Cells of one of this package's tables; missing ones at the end of a line are empty."""
     text = files(__package__).joinpath(name).read_text("utf-8")
     lines = [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
     return [[*line, *[""] * (columns - len(line))] for line in lines]
@@ -53,7 +54,7 @@ def _split(cell: str) -> tuple[str, ...]:
 def vocabulary() -> Vocabulary:
     """The vocabulary of the package's data files."""
     of_tag, own, extra = {}, {}, {}
-    for tag, concept, words, directions in _rows("tags.tsv", 4):
+    for tag, concept, words, directions in rows("tags.tsv", 4):
         of_tag[tag] = concept
         if words:
             own[concept] = _allowed([*_split(words), *_from_lexicon(_split(directions))])
