@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from timbreclip_core import load_model
 from timbreclip_core.cli.main import cli
 from timbreclip_train.datasets.opening import open_dataset
+from timbreclip_train.evaluation.attributes import SINGLED_OUT
 from timbreclip_train.evaluation.hearing import hear
 from timbreclip_train.evaluation.store import VectorStore, model_source
 
@@ -125,7 +126,7 @@ def test_zero_shot_draws_what_it_prints(root, cache, tmp_path):
     assert found["classes"] == ["bass", "bell", "pad"]
     assert np.sum(found["confusion"]) == found["items"] == 6
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert record("zeroshot", root, cache, "--per-note")["items"] == 17
+    assert record("zeroshot", root, cache, "--per", "note")["items"] == 17
 
 
 def test_pitch_stands_beside_a_baseline(root, cache):
@@ -135,9 +136,14 @@ def test_pitch_stands_beside_a_baseline(root, cache):
 
 
 def test_attributes_keep_seen_and_held_out_words_apart(root, cache):
-    found = record("attributes", root, cache, "--words", 4, "--sounds", 2)
+    found = record("attributes", root, cache, "--words", 2, "--sounds", 2)
     assert found["correlation"]["seen_words"] > found["correlation"]["held_out_words"] > 0
-    assert len(found["eq"]["words"]) == 4
+    shown = {w["word"]: w for w in found["eq"]["words"]}
+    assert set(SINGLED_OUT) <= set(shown)
+    assert len(shown) <= 2 + len(SINGLED_OUT)
+    assert all(w["total"] == 2 and w["value"] == w["right"] / 2 for w in shown.values())
+    right = sum(w["right"] for w in shown.values())
+    assert found["eq"]["seen_right"] + found["eq"].get("held_out_right", 0) == right
     assert set(found["tags"]["by_tag"]) == {"bright", "long"}
 
 

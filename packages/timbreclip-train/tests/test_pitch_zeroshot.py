@@ -38,6 +38,32 @@ def test_pure_pitch_finds_its_patch_by_chance_and_is_read_off(notes):
     assert probe.mean_error_semitones < 2
 
 
+def test_presets_that_were_not_rendered_at_octaves_are_found_a_little_further(notes):
+    _, patches, _, timbre = notes
+    pitches = np.tile([24, 38, 51, 65, 78], 60)
+    found = own_patch_recall(unit(timbre), patches, pitches)
+    assert [found[d]["recall@1"] for d in (1, 2, 3)] == [1, 1, 1]
+    assert found[2]["low"] == found[2]["high"] == 1
+    # 38, 51 and 65 have a partner 26 or 27 semitones away on one side or on both.
+    assert found[2]["queries"] == 60 * 2 * sum(b - a in (26, 27) for a, b in PAIRS)
+
+
+PAIRS = [(a, b) for a in (24, 38, 51, 65, 78) for b in (24, 38, 51, 65, 78) if a < b]
+
+
+def test_a_note_whose_patch_is_nowhere_near_does_not_ask(notes):
+    _, _, _, timbre = notes
+    lonely = np.arange(len(timbre))
+    pitches = np.tile([24, 36, 48, 60, 72], 60)
+    assert own_patch_recall(unit(timbre), lonely, pitches) == {}
+
+
+def test_equal_scores_find_the_own_patch_by_chance(notes):
+    _, patches, pitches, timbre = notes
+    found = own_patch_recall(np.ones_like(timbre), patches, pitches)
+    assert found[1]["recall@10"] == pytest.approx(10 / 60, abs=0.06)
+
+
 def test_distances_that_do_not_occur_are_left_out(notes):
     _, patches, pitches, timbre = notes
     assert set(own_patch_recall(unit(timbre), patches, pitches, distances=(1, 9))) == {1}

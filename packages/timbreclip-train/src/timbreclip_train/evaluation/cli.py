@@ -1,4 +1,4 @@
-"""``tclip eval retrieval | zeroshot | pitch | compare``."""
+"""``tclip eval``: retrieval, zero-shot, pitch, comparison; the other verbs are gathered here."""
 
 from __future__ import annotations
 
@@ -11,44 +11,9 @@ import click
 from timbreclip_core.cli.options import echo_json, json_option, model_option
 from timbreclip_core.errors import InputError, UsageError
 
-
-def data_options(command: Any) -> Any:
-    """Adds --dataset, --root, --split, --pitch and --cache."""
-    for option in (
-        click.option("--cache", type=click.Path(path_type=Path), help="Where vectors are kept."),
-        click.option("--pitch", "pitches", type=int, multiple=True, help="Only these MIDI notes."),
-        click.option("--split", default="test", show_default=True, help='A split, or "all".'),
-        click.option("--root", type=click.Path(path_type=Path), help="Folder of the dataset."),
-        click.option("--dataset", "dataset_name", required=True, help="See `tclip data list`."),
-    ):
-        command = option(command)
-    return command
-
-
-def _hear(
-    dataset_name: str,
-    root: Path | None,
-    split: str,
-    pitches: tuple[int, ...],
-    cache: Path | None,
-    model_options: tuple[str, str, str],
-) -> tuple[Any, Any]:
-    from timbreclip_core import load_model
-
-    from ..datasets.opening import open_dataset
-    from .hearing import hear
-    from .run import choose_notes
-    from .store import VectorStore, model_source
-
-    name, device, precision = model_options
-    dataset = open_dataset(dataset_name, root)
-    notes = choose_notes(dataset, None if split == "all" else split, pitches)
-    model = load_model(name, device=device, precision=precision)
-    heard = hear(dataset, notes, model, store=VectorStore(model_source(model), cache))
-    if heard.failed:
-        shown = "; ".join(reason for _, reason in heard.failed[:3])
-        click.echo(f"{len(heard.failed)} notes are left out: {shown} ...", err=True)
-    return heard, model
+from .cli_suite import suite_command
+from .cli_words import COMMANDS as WORD_COMMANDS
+from .options import data_options, hear_options
 
 
 @click.command("retrieval")
@@ -77,8 +42,10 @@ def retrieval_command(**options: Any) -> None:
         template_set=options["template_set"],
         paper_compat=options["paper_compat"],
     )
-    heard, model = _hear_options(options)
-    result = evaluate(heard, model, config, progress=lambda text: click.echo(text, err=True))
+    asked = hear_options(options)
+    result = evaluate(
+        asked.heard, asked.model, config, progress=lambda text: click.echo(text, err=True)
+    )
     record = {"dataset": options["dataset_name"], "split": options["split"], **result.as_record()}
     if options["out"]:
         with atomic_path(options["out"]) as temporary:
@@ -91,55 +58,61 @@ def retrieval_command(**options: Any) -> None:
         click.echo(as_table(result.blocks, options["style"]))
 
 
-def _hear_options(options: dict[str, Any]) -> tuple[Any, Any]:
-    return _hear(
-        options["dataset_name"],
-        options["root"],
-        options["split"],
-        options["pitches"],
-        options["cache"],
-        (options["model_name"], options["device"], options["precision"]),
-    )
-
-
 @click.command("zeroshot")
 @data_options
-@click.option("--kind", default="category", show_default=True, help="Kind of text that is guessed.")
+@click.option(
+    "--kind", default="category", show_default=True, help="Kind of text that is guessed, or drum."
+)
 @click.option("--templates", "template_set", default="instrument", show_default=True)
-@click.option("--per-note", is_flag=True, help="Guess for every note, not for every patch.")
+@click.option(
+    "--wordings",
+    type=click.Choice(["label", "training", "held-out"]),
+    default="label",
+    show_default=True,
+    help="What stands for a class: its label, the ways to say it that training uses, or others.",
+)
+@click.option(
+    "--per",
+    type=click.Choice(["patch", "closest", "note"]),
+    default="patch",
+    show_default=True,
+    help="Guess for a patch by its mean or its closest note, or for every note.",
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the confusion matrix: .png.")
 @model_option
 @json_option
 def zeroshot_command(
-    kind: str, template_set: str, per_note: bool, plot: Path | None, **rest: Any
+    kind: str, template_set: str, wordings: str, per: str, plot: Path | None, **rest: Any
 ) -> None:
     """Guess the family, source or category of sounds from words alone."""
-    from .labels import guess_labels
+    from .labels import guess_labels, label_of
     from .zeroshot import draw_confusion
 
-    heard, model = _hear_options(rest)
-    result = guess_labels(heard, model, kind, template_set, per_note=per_note)
+    asked = hear_options(rest)
+    guesses = guess_labels(
+        asked.heard, asked.model, label_of(kind), template_set, per=per, wordings=wordings
+    )
     if plot:
-        draw_confusion(result, plot, f"{kind}, {model.id}")
-    record = {
-        "model": model.id,
-        "kind": kind,
-        "per": "note" if per_note else "patch",
-        "items": int(result.confusion.sum()),
-        "classes": list(result.classes),
-        "accuracy": result.accuracy,
-        "balanced_accuracy": result.balanced_accuracy,
-        "confusion": result.confusion.tolist(),
-    }
+        draw_confusion(guesses.result, plot, f"{kind}, {asked.model.id}")
+    record = {"model": asked.model.id, "kind": kind, "per": per, "wordings": wordings}
+    record |= guesses.as_record()
     if rest["as_json"]:
         echo_json(record)
-        return
-    plural = "notes" if per_note else "patches"
-    click.echo(
-        f"accuracy {result.accuracy:.1%}, balanced {result.balanced_accuracy:.1%} over "
-        f"{len(result.classes)} classes, {record['items']} {plural} "
-        f"(chance {1 / len(result.classes):.1%})"
-    )
+    else:
+        click.echo(_guess_lines(record))
+
+
+def _guess_lines(record: dict[str, Any]) -> str:
+    shown = []
+    for name, title in (("accuracy", "accuracy"), ("balanced_accuracy", "balanced")):
+        low, high = record["intervals"][name]
+        shown.append(f"{title} {record[name]:.1%} [{low:.1%}, {high:.1%}]")
+    plural = "notes" if record["per"] == "note" else "patches"
+    count = len(record["classes"])
+    chance = f"chance {1 / count:.1%}"
+    lines = [f"{', '.join(shown)} over {count} classes, {record['items']} {plural} ({chance})"]
+    lines += [f"left out: {name}: {reason}" for name, reason in record["refused"].items()]
+    return "\n".join(lines)
 
 
 @click.command("pitch")
@@ -151,12 +124,13 @@ def pitch_command(**options: Any) -> None:
 
     Beside the model's vectors, statistics of MFCC as a baseline.
     """
-    from .labels import pitch_robustness
+    from .pitch import mfcc_store, pitch_robustness
 
-    heard, model = _hear_options(options)
-    rows = pitch_robustness(heard, _dataset(options))
+    asked = hear_options(options)
+    store = mfcc_store(asked.cache)
+    rows = pitch_robustness(asked.heard, asked.dataset, store=store, jobs=asked.jobs)
     if options["as_json"]:
-        echo_json({"model": model.id, "rows": rows})
+        echo_json({"model": asked.model.id, "rows": rows})
         return
     for row in rows:
         parts = [f"{d} oct R@10 {100 * r['recall@10']:.1f}" for d, r in row["recall"].items()]
@@ -217,96 +191,11 @@ def compare_records(first: dict[str, Any], second: dict[str, Any]) -> list[dict[
     return rows
 
 
-@click.command("attributes")
-@data_options
-@click.option("--sounds", type=click.IntRange(1), default=10, show_default=True, help="For the EQ.")
-@click.option("--words", type=click.IntRange(1), help="Draw so many words for the EQ, not all.")
-@click.option("--no-eq", is_flag=True, help="Leave the EQ out; it takes longest.")
-@model_option
-@json_option
-def attributes_command(sounds: int, words: int | None, no_eq: bool, **rest: Any) -> None:
-    """Do words mean what the timbre lexicon says?
-
-    Rank correlation of words with their descriptors, tags, and the direction of a 10-band EQ fitted
-    to a word; words seen in training and held-out ones apart.
-    """
-    from .attributes import correlate, eq_directions, measure_notes, summary, tag_scores
-    from .store import VectorStore
-
-    heard, model = _hear_options(rest)
-    dataset = _dataset(rest)
-    measured = measure_notes(dataset, heard.notes, VectorStore("descriptors-1", rest["cache"]))
-    scores = {"correlation": correlate(heard.vectors["text"], model, measured)}
-    if not no_eq:
-        chosen = _spread_sounds(heard, dataset, model, sounds)
-        scores["eq"] = eq_directions(model, chosen, limit=words)
-    record: dict[str, Any] = {"model": model.id, "notes": len(heard.notes)}
-    for name, found in scores.items():
-        record[name] = {**summary(found), "words": [vars(s) for s in found]}
-    record["tags"] = _tags(heard, model, tag_scores)
-    if rest["as_json"]:
-        echo_json(record)
-    else:
-        click.echo(_attribute_lines(record))
-
-
-def _dataset(options: dict[str, Any]) -> Any:
-    from ..datasets.opening import open_dataset
-
-    return open_dataset(options["dataset_name"], options["root"])
-
-
-def _tags(heard: Any, model: Any, tag_scores: Any) -> dict[str, Any] | None:
-    try:
-        return tag_scores(heard, model)
-    except UsageError as error:
-        click.echo(f"Tags are left out: {error}", err=True)
-        return None
-
-
-def _spread_sounds(heard: Any, dataset: Any, model: Any, count: int) -> list[Any]:
-    """Mono notes of patches evenly spread over the dataset, at the encoder's rate."""
-    import numpy as np
-    import torch
-
-    from timbreclip_core import audio as au
-
-    places = np.linspace(0, len(heard.notes) - 1, min(count, len(heard.notes))).round().astype(int)
-    found = []
-    for i in places:
-        samples, rate = dataset.read(heard.notes[i])
-        mono = au.resample(au.to_mono(au.as_batch(samples, rate)), rate, model.encoder.sample_rate)
-        found.append(torch.as_tensor(mono[0])[: model.encoder.windowing.length])
-    return found
-
-
-def _attribute_lines(record: dict[str, Any]) -> str:
-    lines = []
-    titles = {"correlation": "rank correlation", "eq": "EQ moves the right way"}
-    for name, title in titles.items():
-        if name in record:
-            r = record[name]
-            lines.append(
-                f"{title}: {r['seen']:.3f} over {r['seen_words']} words of training, "
-                f"{r['held_out']:.3f} over {r['held_out_words']} held-out words"
-            )
-            shown = {w["word"]: w["value"] for w in r["words"]}
-            picked = [
-                w for w in ("bright", "dark", "warm", "muffled", "harsh", "thin") if w in shown
-            ]
-            lines.append("  " + ", ".join(f"{w} {shown[w]:.2f}" for w in picked))
-    if tags := record["tags"]:
-        lines.append(
-            f"tags: AUC {tags['auc']:.3f}, mAP {tags['map']:.3f} (chance {tags['chance_map']:.3f}) "
-            f"over {tags['tags']} tags"
-        )
-    return "\n".join(lines)
-
-
 COMMANDS = (
     retrieval_command,
     zeroshot_command,
-    attributes_command,
+    *WORD_COMMANDS,
     pitch_command,
     compare_command,
+    suite_command,
 )

@@ -1,10 +1,13 @@
-"""From notes of a dataset to vectors: read ahead in threads, embedded in batches, kept."""
+"""From notes of a dataset to vectors: files decoded once, heard in batches by threads, kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import torch
@@ -16,10 +19,12 @@ from timbreclip_core.errors import InputError, TimbreClipError
 from timbreclip_core.model import Model
 
 from ..datasets.base import Note, NoteDataset
+from ..datasets.reading import Clip, read_clips
 from .store import VectorStore, model_source
 
-NOTES_AT_ONCE = 64
-READERS = 2
+NOTES_AT_ONCE = 96  # eight files of twelve notes, or three full batches
+BATCH = 32
+NOTES_KEPT_AT_ONCE = 256  # a killed run loses no more than these
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,39 @@ class HeardNotes:
     vectors: dict[str, np.ndarray]
     failed: tuple[tuple[Note, str], ...]
 
+    def where(self, keep: Callable[[Note], bool]) -> HeardNotes:
+        """Those notes for which ``keep`` is true, of both sorts."""
+        rows = [i for i, note in enumerate(self.notes) if keep(note)]
+        vectors = {kind: table[rows] for kind, table in self.vectors.items()}
+        failed = tuple(item for item in self.failed if keep(item[0]))
+        return HeardNotes(tuple(self.notes[i] for i in rows), vectors, failed)
+
+
+@dataclass
+class Heard:
+    """What became of some notes.
+
+    Args:
+        vectors: By key and kind, ``(dim,)``.
+        failures: Reasons by key.
+    """
+
+    vectors: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.vectors) + len(self.failures)
+
+    def take(self, other: Heard) -> None:
+        """Add what another holds."""
+        self.vectors.update(other.vectors)
+        self.failures.update(other.failures)
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 def hear(
     dataset: NoteDataset,
@@ -45,6 +83,7 @@ def hear(
     model: Model,
     *,
     store: VectorStore | None = None,
+    jobs: int | None = None,
     progress: bool = True,
 ) -> HeardNotes:
     """Vectors of all kinds of some notes; what the store knows is not computed again.
@@ -54,6 +93,8 @@ def hear(
         notes: Which.
         model: What hears them.
         store: Where vectors are kept; the default one if None.
+        jobs: Threads that decode and hear, a core each; all cores if None. The batches are the
+            same, whatever their number.
         progress: Show progress on stderr.
 
     Raises:
@@ -61,14 +102,15 @@ def hear(
     """
     store = store or VectorStore(model_source(model))
     kinds = list(model.encoder.spaces)
-    keys = store.keys(dataset, notes)
+    jobs = jobs or cores()
+    keys = store.keys(dataset, notes, jobs=jobs)
     known, failures = store.load(keys, kinds[0])
     missing = {k: n for k, n in zip(keys, notes, strict=True) if k not in known | failures}
     bar = tqdm(total=len(missing), unit="note", disable=None if progress else True, desc="embed")
     with bar:
-        for batch in _in_batches(list(missing.items())):
-            store.save(*_hear_batch(dataset, batch, model))
-            bar.update(len(batch))
+        for heard in _hear_missing(dataset, missing, model, jobs):
+            store.save(heard.vectors, heard.failures)
+            bar.update(len(heard))
     loaded = {kind: store.load(keys, kind) for kind in kinds}
     failures = loaded[kinds[0]][1]
     good = [i for i, key in enumerate(keys) if key not in failures]
@@ -79,40 +121,93 @@ def hear(
     return HeardNotes(tuple(notes[i] for i in good), vectors, failed)
 
 
-def _in_batches(items: list) -> Iterator[list]:
-    for start in range(0, len(items), NOTES_AT_ONCE):
-        yield items[start : start + NOTES_AT_ONCE]
+def _hear_missing(
+    dataset: NoteDataset, missing: Mapping[str, Note], model: Model, jobs: int
+) -> Iterator[Heard]:
+    """What becomes of notes by key, some at a time, in any order."""
+    waiting = iter(in_groups(missing))
+    held = Heard()
+    running: set[Future[Heard]] = set()
+    with threads(jobs) as pool:
+        while True:
+            for group in islice(waiting, jobs + 1 - len(running)):
+                running.add(pool.submit(hear_group, dataset, group, model))
+            if not running:
+                break
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                held.take(future.result())
+            if len(held) >= NOTES_KEPT_AT_ONCE:
+                yield held
+                held = Heard()
+    if len(held):
+        yield held
 
 
-def _hear_batch(
-    dataset: NoteDataset, batch: Sequence[tuple[str, Note]], model: Model
-) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
-    """Vectors by key and kind, and reasons by key, of one batch."""
-    failures: dict[str, str] = {}
-    by_length: dict[int, list[tuple[str, Tensor]]] = {}
-    with ThreadPoolExecutor(READERS) as readers:
-        heard = readers.map(lambda item: _read(dataset, item[1], model), batch)
-        for (key, _), result in zip(batch, heard, strict=True):
-            if isinstance(result, str):
-                failures[key] = result
-            else:
-                by_length.setdefault(len(result), []).append((key, result))
-    vectors: dict[str, dict[str, np.ndarray]] = {key: {} for key, _ in batch if key not in failures}
-    for group in by_length.values():
-        stacked = torch.stack([mono for _, mono in group])[:, None]
-        found = model.embed_audio_kinds(stacked, sample_rate=model.encoder.sample_rate)
-        for kind, rows in found.items():
-            for (key, _), row in zip(group, rows.plain().cpu().numpy(), strict=True):
-                vectors[key][kind] = row
-    return vectors, failures
-
-
-def _read(dataset: NoteDataset, note: Note, model: Model) -> Tensor | str:
-    """Mono samples at the model's rate, as ``Model.embed_audio`` makes them, or what is wrong."""
+@contextmanager
+def threads(jobs: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads in each of which torch uses one core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        samples, rate = dataset.read(note)
-        mono = au.to_mono(au.as_batch(samples, rate))
-        mono = au.resample(mono, rate, model.encoder.sample_rate).float()
+        with ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
+
+
+def in_groups(missing: Mapping[str, Note]) -> Iterator[list[tuple[str, Note]]]:
+    """Notes with their keys in groups that part no file, unless it holds very many."""
+    files: dict[str | None, list[tuple[str, Note]]] = {}
+    for key, note in missing.items():
+        files.setdefault(note.audio, []).append((key, note))
+    group: list[tuple[str, Note]] = []
+    for members in files.values():
+        members.sort(key=lambda item: item[1].start)
+        for start in range(0, len(members), NOTES_AT_ONCE):
+            group += members[start : start + NOTES_AT_ONCE]
+            if len(group) >= NOTES_AT_ONCE:
+                yield group
+                group = []
+    if group:
+        yield group
+
+
+def hear_group(dataset: NoteDataset, group: Sequence[tuple[str, Note]], model: Model) -> Heard:
+    """Decode and hear some notes, given with their keys, those of one length together."""
+    found = Heard()
+    keys = {note.id: key for key, note in group}
+    by_length: dict[int, list[tuple[str, Tensor]]] = {}
+    for note, clip in read_clips(dataset, [note for _, note in group]):
+        mono = _mono(clip, note, model)
+        if isinstance(mono, str):
+            found.failures[keys[note.id]] = mono
+        else:
+            by_length.setdefault(len(mono), []).append((keys[note.id], mono))
+    batches = (
+        same[start : start + BATCH]
+        for same in by_length.values()
+        for start in range(0, len(same), BATCH)
+    )
+    for members in batches:
+        stacked = torch.stack([mono for _, mono in members])[:, None]
+        heard = model.embed_audio_kinds(stacked, sample_rate=model.encoder.sample_rate)
+        rows = {kind: vectors.plain().cpu().numpy() for kind, vectors in heard.items()}
+        for i, (key, _) in enumerate(members):
+            found.vectors[key] = {kind: table[i] for kind, table in rows.items()}
+    return found
+
+
+def _mono(clip: Clip, note: Note, model: Model) -> Tensor | str:
+    """Mono samples at the model's rate, as ``Model.embed_audio`` makes them, or what is wrong."""
+    if isinstance(clip, TimbreClipError):
+        return str(clip)
+    samples, rate = clip
+    try:
+        au.check_rate(rate)
+        # Interleaved in memory, where a mean over the first dimension takes five times as long.
+        mixed = (samples[0] + samples[1]) / 2 if len(samples) == 2 else samples.mean(0)
+        mono = au.resample(torch.from_numpy(mixed)[None], rate, model.encoder.sample_rate).float()
         au.check_audible(mono, note.id)
     except TimbreClipError as error:
         return str(error)

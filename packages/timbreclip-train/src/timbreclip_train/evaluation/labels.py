@@ -1,93 +1,156 @@
-"""Zero-shot guesses and pitch robustness of heard notes."""
+"""Zero-shot guesses of what notes are labelled with, said in one wording or another."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 
-from timbreclip_core.errors import InputError
+from timbreclip_core.errors import InputError, UsageError
 from timbreclip_core.model import Model
 from timbreclip_core.scores import embed_words
 from timbreclip_core.templates import templates
 
-from ..datasets.base import NoteDataset
+from .. import text
+from ..datasets.base import Note
+from .drums import drum_class
 from .hearing import HeardNotes
-from .pitch import own_patch_recall, probe_pitch
-from .zeroshot import ZeroShot, classify, patch_vectors
+from .retrieval import Collection, pool_notes
+from .zeroshot import ZeroShot, classify, classify_scores, patch_vectors
 
-MFCC_RATE, MFCC_COUNT = 22_050, 13
+WORDINGS = ("label", "training", "held-out")
+PER = ("patch", "closest", "note")
+FEWEST_HELD_OUT = 3
+Labelled = Callable[[Note], str | None]
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """Guessed labels.
+
+    Args:
+        result: Of those classes that could be asked for.
+        refused: Classes that could not, with the reason; their items are left out.
+        unlabelled: Notes without a label.
+    """
+
+    result: ZeroShot
+    refused: dict[str, str] = field(default_factory=dict)
+    unlabelled: int = 0
+
+    def as_record(self) -> dict[str, Any]:
+        """For JSON."""
+        result = self.result
+        return {
+            "items": int(result.confusion.sum()),
+            "classes": list(result.classes),
+            "accuracy": result.accuracy,
+            "balanced_accuracy": result.balanced_accuracy,
+            "intervals": {k: [e.low, e.high] for k, e in result.intervals().items()},
+            "refused": self.refused,
+            "notes_without_label": self.unlabelled,
+            "confusion": result.confusion.tolist(),
+        }
+
+
+def label_of(kind: str) -> Labelled:
+    """The first text of a kind as the label; ``drum``: the class of a drum by ``drums.toml``."""
+    if kind == "drum":
+        return drum_class
+    return lambda note: next(iter(note.text.get(kind, ())), None)
 
 
 def guess_labels(
-    heard: HeardNotes, model: Model, kind: str, template_set: str, *, per_note: bool = False
-) -> ZeroShot:
-    """Guess the first text of a kind, for every patch or every note that has one.
-
-    Raises:
-        InputError: Fewer than two different texts of the kind.
-    """
-    chosen = [i for i, note in enumerate(heard.notes) if note.text.get(kind)]
-    notes = [heard.notes[i] for i in chosen]
-    classes = sorted({note.text[kind][0] for note in notes})
-    if len(classes) < 2:
-        raise InputError(f"The notes have fewer than two different texts of the kind {kind!r}.")
-    vectors = heard.vectors["text"][chosen]
-    truth = np.array([classes.index(note.text[kind][0]) for note in notes])
-    if not per_note:
-        names, patch_of_note = np.unique([note.patch for note in notes], return_inverse=True)
-        vectors = patch_vectors(vectors, patch_of_note)
-        first = [int(np.flatnonzero(patch_of_note == i)[0]) for i in range(len(names))]
-        truth = truth[first]
-    words = embed_words(model, classes, templates(template_set)).plain().numpy()
-    return classify(vectors, words, truth, classes)
-
-
-def pitch_robustness(heard: HeardNotes, dataset: NoteDataset) -> list[dict[str, Any]]:
-    """Recall of the own patch by octave distance and a pitch probe, for every kind of vector.
-
-    The last row is a baseline: mean and deviation of MFCC.
-    """
-    chosen = [i for i, note in enumerate(heard.notes) if note.pitch is not None]
-    if len({heard.notes[i].pitch for i in chosen}) < 2:
-        raise InputError("The notes have fewer than two pitches.")
-    patches = np.array([heard.notes[i].patch for i in chosen])
-    pitches = np.array([heard.notes[i].pitch for i in chosen])
-    sets = {kind: vectors[chosen] for kind, vectors in heard.vectors.items()}
-    sets["MFCC"] = np.stack([mfcc_statistics(*dataset.read(heard.notes[i])) for i in chosen])
-    sets["MFCC"] = _standardised(sets["MFCC"])
-    rows = []
-    for name, vectors in sets.items():
-        probe = probe_pitch(vectors, patches, pitches)
-        rows.append(
-            {
-                "vectors": name,
-                "recall": own_patch_recall(vectors, patches, pitches),
-                "probe_r2": probe.r2,
-                "probe_error_semitones": probe.mean_error_semitones,
-            }
-        )
-    return rows
-
-
-def mfcc_statistics(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Mean and standard deviation over time of 13 MFCC, ``(26,)``.
+    heard: HeardNotes,
+    model: Model,
+    label: Labelled,
+    template_set: str,
+    *,
+    per: str = "patch",
+    wordings: str = "label",
+) -> Guesses:
+    """Guess the labels of patches or notes from words alone.
 
     Args:
-        samples: ``(channels, samples)``.
-        sample_rate: Hz.
+        heard: Notes.
+        model: Embeds the words.
+        label: The true class of a note, None if it has none.
+        template_set: Sentences around the words.
+        per: ``patch``: a patch is the mean direction of its notes; ``closest``: a class's score is
+            its highest over the patch's notes, as in retrieval; ``note``: every note is guessed.
+        wordings: What stands for a class, see ``class_vectors``.
+
+    Raises:
+        InputError: Fewer than two classes are left.
     """
-    from torchaudio.transforms import MFCC
+    labels = [label(note) for note in heard.notes]
+    classes = sorted({name for name in labels if name is not None})
+    kept, table, refused = class_vectors(model, classes, template_set, wordings)
+    if len(kept) < 2:
+        raise InputError("The notes have fewer than two different labels that can be guessed.")
+    chosen = [i for i, name in enumerate(labels) if name in kept]
+    place = {name: i for i, name in enumerate(kept)}
+    truth = np.array([place[str(labels[i])] for i in chosen])
+    vectors = heard.vectors["text"][chosen]
+    unlabelled = labels.count(None)
+    if per == "note":
+        return Guesses(classify(vectors, table, truth, kept), refused, unlabelled)
+    names, patch_of_note = np.unique([heard.notes[i].patch for i in chosen], return_inverse=True)
+    truth = truth[np.unique(patch_of_note, return_index=True)[1]]
+    if per == "closest":
+        collection = Collection(tuple(names), patch_of_note, ())
+        scores = pool_notes(table @ vectors.T, collection, "min").T
+        return Guesses(classify_scores(scores, truth, kept), refused, unlabelled)
+    vectors = patch_vectors(vectors, patch_of_note)
+    return Guesses(classify(vectors, table, truth, kept), refused, unlabelled)
 
-    from timbreclip_core.audio import resample, to_mono
 
-    mono = resample(to_mono(torch.from_numpy(samples)[None]), sample_rate, MFCC_RATE)
-    mel = {"n_fft": 1024, "hop_length": 512, "n_mels": 40}
-    found = MFCC(MFCC_RATE, MFCC_COUNT, melkwargs=mel)(mono)[0]
-    return torch.cat([found.mean(1), found.std(1)]).numpy()
+def class_vectors(
+    model: Model, classes: Sequence[str], template_set: str, wordings: str
+) -> tuple[list[str], np.ndarray, dict[str, str]]:
+    """A vector for every class that can be said: the mean over its wordings times the templates.
+
+    Args:
+        model: Embeds the words.
+        classes: Labels.
+        template_set: Sentences around the words.
+        wordings: ``label`` (the label itself), ``training`` (all ways to say it that training may
+            use) or ``held-out`` (those that it never uses, three at least).
+
+    Returns:
+        The classes kept, ``(classes, dim)``, and the reason for every other class.
+    """
+    said, refused = {}, {}
+    for name in classes:
+        found = sayings(name, wordings)
+        if isinstance(found, str):
+            refused[name] = found
+        else:
+            said[name] = found
+    words = [word for members in said.values() for word in members]
+    if not words:
+        return [], np.zeros((0, 0)), refused
+    each = embed_words(model, words, templates(template_set)).plain().numpy()
+    owner = np.repeat(np.arange(len(said)), [len(members) for members in said.values()])
+    return list(said), patch_vectors(each, owner), refused
 
 
-def _standardised(rows: np.ndarray) -> np.ndarray:
-    scaled = (rows - rows.mean(0)) / (rows.std(0) + 1e-9)
-    return scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+def sayings(label: str, wordings: str) -> tuple[str, ...] | str:
+    """Ways to say a label, or why it cannot be said so.
+
+    Raises:
+        UsageError: ``wordings`` is none of ``WORDINGS``.
+    """
+    if wordings not in WORDINGS:
+        raise UsageError(f"Wordings are {', '.join(WORDINGS)}, not {wordings!r}.")
+    if wordings == "label":
+        return (label,)
+    concept = text.canonical(label)
+    if concept is None:
+        return "no concept of the wording file means it"
+    found = text.wordings(concept, held_out=wordings == "held-out")
+    if wordings == "held-out" and len(found) < FEWEST_HELD_OUT:
+        return f"it has {len(found)} held-out wordings, fewer than {FEWEST_HELD_OUT}"
+    return found

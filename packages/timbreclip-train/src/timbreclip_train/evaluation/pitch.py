@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
+from tqdm import tqdm
 
-from .ranking import Rankings, per_query
+from timbreclip_core.audio import resample
+from timbreclip_core.errors import InputError, TimbreClipError
+
+from ..datasets.base import Note, NoteDataset
+from ..datasets.reading import read_clips
+from .hearing import HeardNotes, cores, in_groups, threads
+from .ranking import Rankings, per_query, summarise
+from .store import VectorStore
 
 OCTAVE = 12
+SLACK = 5
+MFCC_RATE, MFCC_COUNT = 22_050, 13
 
 
 @dataclass(frozen=True)
@@ -30,8 +43,9 @@ def own_patch_at(
 ) -> Rankings:
     """Does a note find its own patch some octaves away?
 
-    Every note asks all notes that lie ``octaves`` octaves above it, and again all those below; its
-    patch's own notes there are relevant.
+    Every note asks all notes that lie ``octaves`` octaves above it, and again all those below, or
+    up to five semitones further, for presets need not be rendered at octaves; its patch's own notes
+    there are relevant.
 
     Args:
         vectors: Unit vectors ``(notes, dim)``.
@@ -45,18 +59,30 @@ def own_patch_at(
     for shift in (octaves * OCTAVE, -octaves * OCTAVE):
         for pitch in np.unique(pitches):
             asking = np.flatnonzero(pitches == pitch)
-            asked = np.flatnonzero(pitches == pitch + shift)
+            beyond = (pitches - pitch) * np.sign(shift) - abs(shift)
+            asked = np.flatnonzero((beyond >= 0) & (beyond <= SLACK))
             if len(asked) < 2:
                 continue
             largest = max(largest, len(asked))
-            scores = vectors[asking] @ vectors[asked].T
-            for row, note in zip(scores, asking, strict=True):
-                own = patches[asked] == patches[note]
-                if own.any():
-                    order = np.lexsort((rng.random(len(row)), -row))
-                    names.append(f"{patches[note]}@{pitch}{shift:+d}")
-                    ranks.append(np.flatnonzero(own[order]) + 1)
+            own = patches[asking][:, None] == patches[asked]
+            among_equals = rng.random(own.shape)
+            for row, found in _own_ranks(vectors[asking] @ vectors[asked].T, own, among_equals):
+                names.append(f"{patches[asking[row]]}@{pitch}{shift:+d}")
+                ranks.append(found)
     return Rankings(tuple(names), tuple(ranks), largest)
+
+
+def _own_ranks(
+    scores: np.ndarray, own: np.ndarray, among_equals: np.ndarray
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Rows that have something of their own, and its one-based ranks; all ``(asking, asked)``."""
+    rows, columns = np.nonzero(own)
+    score, tie = scores[rows, columns][:, None], among_equals[rows, columns][:, None]
+    before = (scores[rows] > score) | ((scores[rows] == score) & (among_equals[rows] < tie))
+    ranks = 1 + before.sum(1)
+    firsts = np.flatnonzero(np.diff(rows, prepend=-1))
+    for first, last in zip(firsts, [*firsts[1:], len(rows)], strict=False):
+        yield int(rows[first]), np.sort(ranks[first:last])
 
 
 def own_patch_recall(
@@ -67,7 +93,8 @@ def own_patch_recall(
     distances: Sequence[int] = (1, 2, 3),
     cutoffs: Sequence[int] = (1, 10),
 ) -> dict[int, dict[str, float]]:
-    """Recall of the own patch by octave distance: ``{octaves: {"recall@10": ..., "queries": n}}``.
+    """Recall of the own patch by octave distance: ``{octaves: {"recall@10": ..., "queries": n}}``,
+    and the 95 % bootstrap interval at the last cutoff.
 
     Distances that no two notes of a patch have are left out.
     """
@@ -75,9 +102,11 @@ def own_patch_recall(
     for octaves in distances:
         rankings = own_patch_at(vectors, patches, pitches, octaves)
         if rankings.queries:
-            measures = per_query(rankings, cutoffs)
-            found[octaves] = {f"recall@{k}": float(measures[f"recall@{k}"].mean()) for k in cutoffs}
+            estimates = summarise(per_query(rankings, cutoffs))
+            found[octaves] = {f"recall@{k}": estimates[f"recall@{k}"].mean for k in cutoffs}
             found[octaves]["queries"] = len(rankings.queries)
+            last = estimates[f"recall@{cutoffs[-1]}"]
+            found[octaves] |= {"low": last.low, "high": last.high}
     return found
 
 
@@ -96,3 +125,100 @@ def probe_pitch(vectors: np.ndarray, patches: np.ndarray, pitches: np.ndarray) -
     error = pitches - guess
     r2 = 1 - float((error**2).mean()) / spread if spread else 0.0
     return PitchProbe(r2, float(np.abs(error).mean()))
+
+
+def pitch_robustness(
+    heard: HeardNotes, dataset: NoteDataset, *, store: VectorStore, jobs: int | None = None
+) -> list[dict[str, Any]]:
+    """Recall of the own patch by octave distance and a pitch probe, for every kind of vector.
+
+    The last row is a baseline: mean and deviation of MFCC.
+
+    Args:
+        heard: Notes; those without a pitch do not count.
+        dataset: Theirs.
+        store: Where the MFCC are kept, see ``mfcc_store``.
+        jobs: Threads; all cores if None.
+
+    Raises:
+        InputError: The notes have fewer than two pitches.
+    """
+    heard = heard.where(lambda note: note.pitch is not None)
+    if len({note.pitch for note in heard.notes}) < 2:
+        raise InputError("The notes have fewer than two pitches.")
+    patches = np.array([note.patch for note in heard.notes])
+    pitches = np.array([note.pitch for note in heard.notes])
+    baseline = mfcc_of(dataset, heard.notes, store, jobs=jobs)
+    sets = {**heard.vectors, "MFCC": _standardised(baseline)}
+    rows = []
+    for name, vectors in sets.items():
+        probe = probe_pitch(vectors, patches, pitches)
+        rows.append(
+            {
+                "vectors": name,
+                "recall": own_patch_recall(vectors, patches, pitches),
+                "probe_r2": probe.r2,
+                "probe_error_semitones": probe.mean_error_semitones,
+            }
+        )
+    return rows
+
+
+def mfcc_store(folder: Any = None) -> VectorStore:
+    """Where statistics of MFCC are kept."""
+    return VectorStore(f"mfcc-{MFCC_RATE}-{MFCC_COUNT}", folder)
+
+
+def mfcc_of(
+    dataset: NoteDataset, notes: Sequence[Note], store: VectorStore, *, jobs: int | None = None
+) -> np.ndarray:
+    """``mfcc_statistics`` of notes, ``(notes, 26)``, computed once and kept.
+
+    Raises:
+        TimbreClipError: A note cannot be read.
+    """
+    jobs = jobs or cores()
+    keys = store.keys(dataset, notes, jobs=jobs)
+    known, _ = store.load(keys, "mfcc")
+    missing = {k: n for k, n in zip(keys, notes, strict=True) if k not in known}
+
+    def compute(group: list[tuple[str, Note]]) -> dict[str, dict[str, np.ndarray]]:
+        by_note = {note.id: key for key, note in group}
+        found = {}
+        for note, clip in read_clips(dataset, [note for _, note in group]):
+            if isinstance(clip, TimbreClipError):
+                raise clip
+            found[by_note[note.id]] = {"mfcc": mfcc_statistics(*clip)}
+        return found
+
+    bar = tqdm(total=len(missing), unit="note", disable=None, desc="MFCC")
+    with bar, threads(jobs) as pool:
+        for rows in pool.map(compute, in_groups(missing)):
+            store.save(rows, {})
+            bar.update(len(rows))
+    known, _ = store.load(keys, "mfcc")
+    return np.stack([known[key] for key in keys])
+
+
+@functools.cache
+def _mfcc() -> torch.nn.Module:
+    from torchaudio.transforms import MFCC
+
+    return MFCC(MFCC_RATE, MFCC_COUNT, melkwargs={"n_fft": 1024, "hop_length": 512, "n_mels": 40})
+
+
+def mfcc_statistics(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Mean and standard deviation over time of 13 MFCC, ``(26,)``.
+
+    Args:
+        samples: ``(channels, samples)``.
+        sample_rate: Hz.
+    """
+    mono = torch.from_numpy(np.ascontiguousarray(samples.mean(0)))
+    found = _mfcc()(resample(mono[None], sample_rate, MFCC_RATE))[0]
+    return torch.cat([found.mean(1), found.std(1)]).numpy()
+
+
+def _standardised(rows: np.ndarray) -> np.ndarray:
+    scaled = (rows - rows.mean(0)) / (rows.std(0) + 1e-9)
+    return scaled / np.linalg.norm(scaled, axis=1, keepdims=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class RetrievalConfig:
         random_runs: Of the random row.
         paper_compat: Count and label as table 1 of the paper does.
         seed: Of the order among equal scores.
+        directions: Which of ``DIRECTIONS``.
     """
 
     kinds: tuple[str, ...] = KINDS
@@ -45,6 +47,7 @@ class RetrievalConfig:
     random_runs: int = 100
     paper_compat: bool = False
     seed: int = 0
+    directions: tuple[str, ...] = DIRECTIONS
 
 
 @dataclass(frozen=True)
@@ -131,15 +134,17 @@ def evaluate(
 def _rankings(
     vectors: np.ndarray, words: np.ndarray, collection: Collection, config: RetrievalConfig
 ) -> dict[str, Rankings]:
-    asked = {
-        DIRECTIONS[0]: text_to_patch(
-            vectors, words, collection, pooling=config.pooling, seed=config.seed
-        )
-    }
-    for direction, per_patch in ((DIRECTIONS[1], False), (DIRECTIONS[2], True)):
-        asked[direction] = audio_to_text(
-            vectors, words, collection, per_patch=per_patch, seed=config.seed
-        )
+    asked = {}
+    for direction in config.directions:
+        if direction == DIRECTIONS[0]:
+            asked[direction] = text_to_patch(
+                vectors, words, collection, pooling=config.pooling, seed=config.seed
+            )
+        else:
+            per_patch = direction == DIRECTIONS[2]
+            asked[direction] = audio_to_text(
+                vectors, words, collection, per_patch=per_patch, seed=config.seed
+            )
     return asked
 
 
@@ -216,15 +221,44 @@ def _query_rows(rankings: Rankings) -> list[tuple[str, dict[str, float]]]:
     ]
 
 
-def choose_notes(dataset: NoteDataset, split: str | None, pitches: Sequence[int]) -> list[Note]:
-    """Notes of a split, or of all, at some pitches, or at all.
+@dataclass(frozen=True)
+class Selection:
+    """Which notes count; an empty tuple lets all through.
+
+    Args:
+        split: None for all.
+        pitches: MIDI notes.
+        sources: Patterns, as ``zyn*``, for ``note.info["source"]``.
+        collections: Patterns for ``note.info["collection"]``.
+    """
+
+    split: str | None = None
+    pitches: tuple[int, ...] = ()
+    sources: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
+
+    def fits(self, note: Note) -> bool:
+        """Whether it counts, its split apart."""
+        return (
+            (not self.pitches or note.pitch in self.pitches)
+            and _matches(note.info.get("source", ""), self.sources)
+            and _matches(note.info.get("collection", ""), self.collections)
+        )
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def choose_notes(dataset: NoteDataset, selection: Selection) -> list[Note]:
+    """The notes of a dataset that a selection lets through.
 
     Raises:
         InputError: None is left.
     """
-    notes = list(dataset.notes) if split is None else dataset.in_split(split)
-    if pitches:
-        notes = [n for n in notes if n.pitch in set(pitches)]
-    if not notes:
+    split = selection.split
+    notes = dataset.notes if split is None else dataset.in_split(split)
+    chosen = [note for note in notes if selection.fits(note)]
+    if not chosen:
         raise InputError(f"{dataset.root} has no such notes in the split {split or 'all'}.")
-    return notes
+    return chosen

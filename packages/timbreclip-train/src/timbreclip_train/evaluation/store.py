@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -55,43 +56,49 @@ class VectorStore:
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=60)
 
-    def keys(self, dataset: NoteDataset, notes: Iterable[Note]) -> list[str]:
-        """What was heard, per note: the hash of its file (or samples), its place and length."""
+    def keys(self, dataset: NoteDataset, notes: Sequence[Note], *, jobs: int = 1) -> list[str]:
+        """What was heard, per note: the hash of its file (or samples), its place and length.
+
+        Args:
+            dataset: Where the notes are.
+            notes: Which.
+            jobs: Files that are hashed at once, where nobody has yet.
+        """
+        files = {n.audio: dataset.path(n) for n in notes if n.audio is not None}
+        stamps = {audio: _stamp(path) for audio, path in files.items()}
         with closing(self._open()) as db:
             known = dict(db.execute("SELECT path || ' ' || stamp, hash FROM files"))
-            hashes: dict[str, str] = {}
-            keys = [self._key(dataset, note, known, hashes) for note in notes]
-            rows = [(*name.rsplit(" ", 1), digest) for name, digest in hashes.items()]
+            new = [a for a, stamp in stamps.items() if stamp and stamp not in known]
+            with ThreadPoolExecutor(jobs) as pool:
+                hashes = list(pool.map(lambda audio: sha256(files[audio]), new))
+            known.update((stamps[a], digest) for a, digest in zip(new, hashes, strict=True))
+            rows = [(*stamps[a].rsplit(" ", 1), known[stamps[a]]) for a in new]
             with db:
                 db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", rows)
-        return keys
+        return [self._key(dataset, note, stamps, known) for note in notes]
 
     @staticmethod
     def _key(
-        dataset: NoteDataset, note: Note, known: Mapping[str, str], hashes: dict[str, str]
+        dataset: NoteDataset, note: Note, stamps: Mapping[str, str], known: Mapping[str, str]
     ) -> str:
         if note.audio is None:
             samples, rate = dataset.read(note)
             return f"{hashlib.sha256(samples.tobytes()).hexdigest()}@{rate}"
-        path = dataset.path(note).resolve()
-        try:
-            status = path.stat()
-        except OSError:
-            return f"missing:{path}"
-        name = f"{path} {status.st_size}:{status.st_mtime_ns}"
-        digest = hashes.get(name) or known.get(name)
-        if digest is None:
-            digest = hashes[name] = sha256(path)
-        return f"{digest}:{note.start}:{note.frames}"
+        if not (stamp := stamps[note.audio]):
+            return f"missing:{dataset.path(note).resolve()}"
+        return f"{known[stamp]}:{note.start}:{note.frames}"
 
     def load(self, keys: Sequence[str], kind: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         """What is known of some keys: vectors, and reasons why there is none."""
         with closing(self._open()) as db:
-            wanted = set(keys)
-            found = db.execute("SELECT key, vector FROM vectors WHERE kind = ?", (kind,))
-            vectors = {k: np.frombuffer(v, np.float32) for k, v in found if k in wanted}
-            failed = db.execute("SELECT key, reason FROM failures")
-            return vectors, {k: reason for k, reason in failed if k in wanted}
+            db.execute("CREATE TEMP TABLE wanted (key TEXT PRIMARY KEY)")
+            db.executemany("INSERT OR IGNORE INTO wanted VALUES (?)", ((key,) for key in keys))
+            found = db.execute(
+                "SELECT key, vector FROM wanted JOIN vectors USING (key) WHERE kind = ?", (kind,)
+            )
+            vectors = {key: np.frombuffer(vector, np.float32) for key, vector in found}
+            failed = db.execute("SELECT key, reason FROM wanted JOIN failures USING (key)")
+            return vectors, dict(failed)
 
     def save(
         self, vectors: Mapping[str, Mapping[str, np.ndarray]], failures: Mapping[str, str]
@@ -105,3 +112,12 @@ class VectorStore:
         with closing(self._open()) as db, db:
             db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
             db.executemany("INSERT OR REPLACE INTO failures VALUES (?, ?)", failures.items())
+
+
+def _stamp(path: Path) -> str:
+    """Path, size and time of a file, by which its hash is remembered; empty if it is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{path.resolve()} {status.st_size}:{status.st_mtime_ns}"

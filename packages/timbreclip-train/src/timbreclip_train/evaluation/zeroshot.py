@@ -10,6 +10,8 @@ import numpy as np
 
 from timbreclip_core.files import atomic_path
 
+from .ranking import Estimate
+
 
 @dataclass(frozen=True)
 class ZeroShot:
@@ -35,6 +37,19 @@ class ZeroShot:
         present = counts > 0
         return float((np.diag(self.confusion)[present] / counts[present]).mean())
 
+    def intervals(self, *, resamples: int = 1000, seed: int = 0) -> dict[str, Estimate]:
+        """``accuracy`` and ``balanced_accuracy`` with 95 % bootstrap intervals over the items."""
+        rng = np.random.default_rng(seed)
+        items, shape = int(self.confusion.sum()), self.confusion.shape
+        # To draw items anew is to draw cells of the matrix by their shares.
+        drawn = rng.multinomial(items, self.confusion.ravel() / items, size=resamples)
+        tables = [ZeroShot(self.classes, counts.reshape(shape)) for counts in drawn]
+        found = {}
+        for name in ("accuracy", "balanced_accuracy"):
+            low, high = np.percentile([getattr(t, name) for t in tables], [2.5, 97.5])
+            found[name] = Estimate(getattr(self, name), float(low), float(high))
+        return found
+
 
 def classify(
     vectors: np.ndarray, class_vectors: np.ndarray, truth: np.ndarray, classes: Sequence[str]
@@ -48,7 +63,12 @@ def classify(
         truth: Index of the true class, ``(items,)``.
         classes: Names.
     """
-    guess = (vectors @ class_vectors.T).argmax(1)
+    return classify_scores(vectors @ class_vectors.T, truth, classes)
+
+
+def classify_scores(scores: np.ndarray, truth: np.ndarray, classes: Sequence[str]) -> ZeroShot:
+    """Give every item the class with the highest score, ``scores`` being ``(items, classes)``."""
+    guess = scores.argmax(1)
     confusion = np.zeros((len(classes), len(classes)), int)
     np.add.at(confusion, (truth, guess), 1)
     return ZeroShot(tuple(classes), confusion)
