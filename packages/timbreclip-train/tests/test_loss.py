@@ -166,3 +166,14 @@ def test_a_word_of_which_little_is_known_does_not_count_and_gives_no_nan():
     constant = order_loss(logits, torch.ones(12, 2))
     constant.backward()
     assert bool(torch.isfinite(logits.grad).all())
+
+
+def test_a_kind_of_text_with_more_weight_counts_more():
+    torch.manual_seed(0)
+    logits, positive = torch.randn(6, 6), torch.eye(6, dtype=torch.bool)
+    group = torch.tensor([0, 0, 0, 1, 1, 1])
+    alone = [
+        contrastive_loss(logits[:, group == kind], positive[:, group == kind]) for kind in (0, 1)
+    ]
+    found = grouped_loss(logits, positive, group, overall=0.0, weight_of={0: 3.0})
+    assert float(found) == pytest.approx(float((3 * alone[0] + alone[1]) / 4), rel=1e-5)

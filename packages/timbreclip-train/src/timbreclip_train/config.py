@@ -112,6 +112,8 @@ class LossConfig:
         temperature: Where the learnt temperature starts.
         largest_factor: Cosines are never scaled by more.
         overall: Weight of the softmax over all kinds of text together.
+        kind: Weight of the softmax over kinds of sound; over tags, attributes, combinations and
+            titles it is 1 each.
         direction: Weight of ranking the two versions of a sound that differ in their EQ.
         describe: Weight of telling every descriptor's ranks from the "timbre" vector.
         order: Weight of putting sounds in the order of the descriptor that a word is about.
@@ -121,9 +123,10 @@ class LossConfig:
     temperature: float = 0.07
     largest_factor: float = 50.0
     overall: float = 0.5
+    kind: float = 3.0
     direction: float = 1.0
-    describe: float = 2.0
-    order: float = 5.0
+    describe: float = 1.0
+    order: float = 2.0
     teacher: float = 2.0
 
 

@@ -29,9 +29,10 @@ from .spectra import Spectra, open_spectra
 from .state import CHECKPOINT, TrainState
 from .teachers.taught import read_taught
 from .text_vectors import TextVectors, blurred
-from .truths import Speaker
+from .truths import GROUPS, Speaker
 from .validate import Validation
 
+KIND = GROUPS.index("kind")
 CONFIG, LOG, BAD_BATCH, SPECTRA = "config.json", "log.jsonl", "bad-batch.json", "spectra"
 
 
@@ -255,7 +256,9 @@ def batch_loss(state: TrainState, batch: Batch, vectors: TextVectors) -> Tensor:
     texts = unit(state.projection(blurred(told_or_ranked, config.texts.noise)))
     logits = state.temperature.factor() * sounds @ texts.T
     told, ranked = logits[:, : len(batch.said)], logits[:, len(batch.said) :]
-    loss = grouped_loss(told, batch.positive, batch.group, batch.unclear, weights.overall)
+    loss = grouped_loss(
+        told, batch.positive, batch.group, batch.unclear, weights.overall, {KIND: weights.kind}
+    )
     known = ~torch.isnan(batch.ranked.ranks)
     off = state.to_descriptors(hidden.float())[known] - batch.ranked.ranks[known]
     loss = loss + weights.describe * off.square().mean()

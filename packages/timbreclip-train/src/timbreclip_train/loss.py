@@ -7,6 +7,8 @@ positives per row as in Khosla et al. 2020 (supervised contrastive learning, the
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -66,6 +68,7 @@ def grouped_loss(
     group: Tensor,
     ignored: Tensor | None = None,
     overall: float = 0.5,
+    weight_of: Mapping[int, float] = MappingProxyType({}),
 ) -> Tensor:
     """The mean of the loss within every kind of text and, with less weight, over all texts.
 
@@ -78,7 +81,8 @@ def grouped_loss(
         group: Kind of every text, whole numbers ``(texts,)``. A kind with a single text is left
             to the overall loss.
         ignored: As in ``contrastive_loss``.
-        overall: Weight of the loss over all texts; each kind weighs 1.
+        overall: Weight of the loss over all texts.
+        weight_of: Weight by kind; 1 for those that are not in it.
     """
     parts, weights = [contrastive_loss(logits, positive, ignored)], [overall]
     for kind in group.unique().tolist():
@@ -86,7 +90,7 @@ def grouped_loss(
         if int(chosen.sum()) >= FEWEST_TEXTS and bool(positive[:, chosen].any()):
             left_out = None if ignored is None else ignored[:, chosen]
             parts.append(contrastive_loss(logits[:, chosen], positive[:, chosen], left_out))
-            weights.append(1.0)
+            weights.append(weight_of.get(kind, 1.0))
     total = sum(part * weight for part, weight in zip(parts, weights, strict=True))
     return torch.as_tensor(total) / max(sum(weights), 1e-9)
 
