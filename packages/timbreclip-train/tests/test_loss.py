@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from timbreclip_train.loss import (
     Temperature,
+    choice_loss,
     contrastive_loss,
     direction_loss,
     distillation_loss,
@@ -177,3 +178,33 @@ def test_a_kind_of_text_with_more_weight_counts_more():
     ]
     found = grouped_loss(logits, positive, group, overall=0.0, weight_of={0: 3.0})
     assert float(found) == pytest.approx(float((3 * alone[0] + alone[1]) / 4), rel=1e-5)
+
+
+def test_choosing_where_every_sound_counts_alike_is_cross_entropy():
+    logits, answer = torch.randn(20, 5), torch.randint(0, 5, (20,))
+    found = choice_loss(logits, answer, balance=1.0)
+    assert float(found) == pytest.approx(float(F.cross_entropy(logits, answer)), rel=1e-5)
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+def test_sounds_without_an_answer_are_not_asked(balance):
+    logits, answer = torch.randn(20, 5), torch.randint(0, 5, (20,))
+    more = torch.cat([logits, 100 * torch.randn(4, 5)]).requires_grad_(True)
+    both = choice_loss(more, torch.cat([answer, torch.full((4,), -1)]), balance)
+    assert float(both.detach()) == pytest.approx(float(choice_loss(logits, answer, balance)), 1e-5)
+    both.backward()
+    assert not bool(more.grad[-4:].any())
+
+
+def test_with_nobody_to_ask_there_is_no_loss():
+    logits = torch.randn(4, 3, requires_grad=True)
+    loss = choice_loss(logits, torch.full((4,), -1))
+    loss.backward()
+    assert float(loss.detach()) == 0.0 and not bool(logits.grad.any())
+
+
+def test_a_balance_of_0_counts_every_answer_alike():
+    logits, answer = torch.randn(9, 2), torch.tensor([0] * 8 + [1])
+    each = F.cross_entropy(logits, answer, reduction="none")
+    found = choice_loss(logits, answer, balance=0.0)
+    assert float(found) == pytest.approx(float((each[:8].mean() + each[8]) / 2), rel=1e-5)

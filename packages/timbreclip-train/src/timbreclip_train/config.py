@@ -114,6 +114,9 @@ class LossConfig:
         overall: Weight of the softmax over all kinds of text together.
         kind: Weight of the softmax over kinds of sound; over tags, attributes, combinations and
             titles it is 1 each.
+        choose: Weight of choosing a sound's category among all, and a drum's among drums.
+        choose_balance: There, answers weigh by how many sounds of the batch they are right of to
+            this power: 1 for every sound alike, 0 for every answer alike.
         direction: Weight of ranking the two versions of a sound that differ in their EQ.
         describe: Weight of telling every descriptor's ranks from the "timbre" vector.
         order: Weight of putting sounds in the order of the descriptor that a word is about.
@@ -124,6 +127,8 @@ class LossConfig:
     largest_factor: float = 50.0
     overall: float = 0.5
     kind: float = 3.0
+    choose: float = 1.0
+    choose_balance: float = 0.5
     direction: float = 1.0
     describe: float = 1.0
     order: float = 2.0

@@ -21,7 +21,7 @@ from .batches import Batch, Batches
 from .config import TrainConfig, read_config
 from .datasets.base import Note, NoteDataset
 from .judge import Judge
-from .loss import direction_loss, distillation_loss, grouped_loss, order_loss
+from .loss import choice_loss, direction_loss, distillation_loss, grouped_loss, order_loss
 from .measured.describing import FOLDER
 from .measured.table import TABLE, DescriptorTable, read_table
 from .minilm import load_minilm
@@ -252,13 +252,17 @@ def batch_loss(state: TrainState, batch: Batch, vectors: TextVectors) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         hidden = state.encoder.hidden(batch.decibels)
     sounds = unit(state.encoder.to_text(state.encoder.drop(hidden)))
-    told_or_ranked = vectors([*batch.said, *batch.ranked.said])
-    texts = unit(state.projection(blurred(told_or_ranked, config.texts.noise)))
+    parts = [batch.said, batch.ranked.said, *(question.said for question in batch.questions)]
+    texts = vectors([text for part in parts for text in part])
+    texts = unit(state.projection(blurred(texts, config.texts.noise)))
     logits = state.temperature.factor() * sounds @ texts.T
-    told, ranked = logits[:, : len(batch.said)], logits[:, len(batch.said) :]
+    told, ranked, *asked = logits.split([len(part) for part in parts], 1)
     loss = grouped_loss(
         told, batch.positive, batch.group, batch.unclear, weights.overall, {KIND: weights.kind}
     )
+    for scores, question in zip(asked, batch.questions, strict=True):
+        choice = choice_loss(scores, question.answer, weights.choose_balance)
+        loss = loss + weights.choose / len(asked) * choice
     known = ~torch.isnan(batch.ranked.ranks)
     off = state.to_descriptors(hidden.float())[known] - batch.ranked.ranks[known]
     loss = loss + weights.describe * off.square().mean()
@@ -266,7 +270,8 @@ def batch_loss(state: TrainState, batch: Batch, vectors: TextVectors) -> Tensor:
         loss = loss + weights.order * order_loss(ranked, batch.ranked.order)
     if pairs := len(batch.preferred):
         preferred = torch.cat([batch.preferred, batch.ranked.preferred], 1)
-        order = direction_loss(logits[:pairs], logits[-pairs:], preferred)
+        both = torch.cat([told, ranked], 1)
+        order = direction_loss(both[:pairs], both[-pairs:], preferred)
         loss = loss + weights.direction * order
     if batch.teacher is not None:
         known = ~torch.isnan(batch.teacher).any(1)

@@ -95,6 +95,28 @@ def grouped_loss(
     return torch.as_tensor(total) / max(sum(weights), 1e-9)
 
 
+def choice_loss(logits: Tensor, answer: Tensor, balance: float = 0.5) -> Tensor:
+    """Cross entropy of choosing the one right text.
+
+    The contrastive loss calls a text right however many others are, so that plain words for broad
+    kinds of sound, such as "synth lead", are never the closest of all. This one makes them compete.
+
+    Args:
+        logits: Scaled cosines ``(sounds, texts)``.
+        answer: Which text is right, ``(sounds,)``; -1 for sounds that do not count.
+        balance: Answers weigh by how many sounds they are right of to this power: 1 for every
+            sound alike, 0 for every answer alike.
+    Returns:
+        ``()``; 0 where no sound counts.
+    """
+    known = answer >= 0
+    chosen = answer[known]
+    count = torch.bincount(chosen, minlength=logits.shape[1]).to(logits.dtype)
+    weight = count[chosen] ** (balance - 1)
+    each = F.cross_entropy(logits[known], chosen, reduction="none")
+    return (each * weight).sum() / weight.sum().clamp(min=1e-9)
+
+
 def direction_loss(first: Tensor, second: Tensor, preferred: Tensor) -> Tensor:
     """How often, and how far, two versions of one sound are ranked the wrong way round by a text.
 

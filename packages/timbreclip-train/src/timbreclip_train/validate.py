@@ -17,7 +17,6 @@ from timbreclip_core.spaces.small import Projection
 
 from . import text as wording
 from . import truths
-from .datasets.base import Note
 from .judge import NAMES, Judge
 from .measured.corpus import pitches_of
 from .spectra import Spectra
@@ -108,7 +107,7 @@ class Validation:
 
     def _categories(self, vectors: Tensor, projection: Projection) -> dict[str, float]:
         """Shares of patches whose category is the closest, in its own and in other words."""
-        of_note = [canonical_category(note) for note in self.sounds.notes]
+        of_note = [truths.category_of(note) for note in self.sounds.notes]
         names = sorted({name for name in of_note if name and _other_words(name)})
         if len(names) < FEWEST_CATEGORIES:
             return {}
@@ -127,7 +126,7 @@ class Validation:
 
     def _drums(self, vectors: Tensor, projection: Projection) -> dict[str, float]:
         """The mean over drums of the share of sounds that are told from other drums."""
-        of_note = [drum_of(note) for note in self.sounds.notes]
+        of_note = [truths.drum_of(note) for note in self.sounds.notes]
         counts = Counter(drum for drum in of_note if drum)
         names = sorted(drum for drum, count in counts.items() if count >= FEWEST_OF_A_DRUM)
         if len(names) < FEWEST_CATEGORIES:
@@ -208,19 +207,8 @@ class Validation:
         return found
 
 
-def canonical_category(note: Note) -> str | None:
-    """Concept of a note's category."""
-    return next((c for v in note.text.get("category", ()) if (c := wording.canonical(v))), None)
-
-
 def _other_words(category: str) -> list[str]:
     return list(wording.other_words(category, "valid"))
-
-
-def drum_of(note: Note) -> str | None:
-    """The drum that a note is of, as a category of the text package: kick, snare, cymbal ..."""
-    drums = set(wording.concept_names("percussion")) & set(wording.concept_names("category"))
-    return next((fact for fact in truths.facts_of(note) if fact in drums), None)
 
 
 def _unseen() -> tuple[list[str], list[str]]:

@@ -6,7 +6,15 @@ measured attribute (``bright``). A text is true of a sound that has all of its f
 
 from __future__ import annotations
 
-from .facts import facts_of, kind_of, measured_facts, note_facts, title_of
+from .facts import (
+    category_of,
+    drum_of,
+    facts_of,
+    kind_of,
+    measured_facts,
+    note_facts,
+    title_of,
+)
 from .ranked import RankedText, draw_ranked, every_ranked, wanted_changes, wanted_order
 from .sayings import GROUPS, Saying, Speaker, positives, preferences, words_of
 from .vocabulary import Vocabulary, attribute_names, vocabulary
@@ -18,7 +26,9 @@ __all__ = [
     "Speaker",
     "Vocabulary",
     "attribute_names",
+    "category_of",
     "draw_ranked",
+    "drum_of",
     "every_ranked",
     "facts_of",
     "kind_of",

@@ -39,6 +39,17 @@ def kind_of(note: Note) -> str:
     return next((fact for fact in facts_of(note) if fact in kinds()), "")
 
 
+def category_of(note: Note) -> str | None:
+    """The concept that a note's category is, None without one."""
+    return next((c for v in note.text.get("category", ()) if (c := wording.canonical(v))), None)
+
+
+def drum_of(note: Note) -> str | None:
+    """The drum that a note is of, as a concept that is a category too: kick, snare, cymbal ..."""
+    drums = set(wording.concept_names("percussion")) & set(wording.concept_names("category"))
+    return next((fact for fact in facts_of(note) if fact in drums), None)
+
+
 def title_of(note: Note) -> str:
     """A note's title as training may say it; empty without one, or with held-out words in it."""
     title = note.text.get("title", ("",))[0]

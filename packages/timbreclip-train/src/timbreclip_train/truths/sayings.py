@@ -89,6 +89,11 @@ class Speaker:
                 said.append(self._say_title(title, known[:1], rng.randrange(TITLE_VARIANTS)))
         return said
 
+    def answers(self, concepts: Sequence[str], rng: random.Random) -> list[str]:
+        """One text for each of some concepts, said at random."""
+        plans = [(name,) for name in concepts]
+        return [_variant(plan, rng.randrange(self._count(plan))) for plan in plans]
+
     def everything(self, notes: Iterable[Note]) -> list[str]:
         """Every text that ``sayings`` and ``draw_ranked`` may give, in a fixed order."""
         attributes = attribute_names()
