@@ -24,6 +24,7 @@ FFT, HOP = 2_048, 640
 LOW_HZ, HIGH_HZ = 30.0, 16_000.0
 FLOOR_DB = -80.0
 BAND_GROUPS = 4  # multiplied apart, each with the bins that it needs: a third of the work
+FRAMES_AT_ONCE = 100  # their spectra fit into a core's cache
 QUIETEST = 1e-20  # squares of samples at -100 dBFS are far above it, squares of denormals below
 
 
@@ -132,12 +133,14 @@ class SmallEncoder(SpectralEncoder):
     def _mel_power_of(self, mono: Tensor) -> Tensor:
         """``mel_power(spectrogram(mono))`` of one window ``(samples,)``: ``(bands, frames)``."""
         frames = F.pad(mono, (FFT // 2, FFT // 2)).unfold(0, FFT, HOP)[: max(1, len(mono) // HOP)]
-        bins = torch.fft.rfft(frames * self.window)
-        power = bins.real.square().addcmul_(bins.imag, bins.imag)
-        parts = [
-            power[:, low:high] @ self.mel[bands, low:high].T for bands, low, high in self.reaches
-        ]
-        return torch.cat(parts, 1).T
+        found = mono.new_empty(len(frames), self.shape.bands)
+        for start in range(0, len(frames), FRAMES_AT_ONCE):
+            bins = torch.fft.rfft(frames[start : start + FRAMES_AT_ONCE] * self.window)
+            power = bins.real.square().addcmul_(bins.imag, bins.imag)
+            for bands, low, high in self.reaches:
+                own = power[:, low:high] @ self.mel[bands, low:high].T
+                found[start : start + FRAMES_AT_ONCE, bands] = own
+        return found.T
 
     def from_power(self, power: Tensor) -> dict[str, Tensor]:
         with torch.autocast(power.device.type, enabled=False):
