@@ -117,7 +117,8 @@ def class_vectors(
         classes: Labels.
         template_set: Sentences around the words.
         wordings: ``label`` (the label itself), ``training`` (all ways to say it that training may
-            use) or ``held-out`` (those that it never uses, three at least).
+            use) or ``held-out`` (of those that it never uses, three at least, the half that
+            models are not chosen by either).
 
     Returns:
         The classes kept, ``(classes, dim)``, and the reason for every other class.
@@ -150,7 +151,9 @@ def sayings(label: str, wordings: str) -> tuple[str, ...] | str:
     concept = text.canonical(label)
     if concept is None:
         return "no concept of the wording file means it"
-    found = text.wordings(concept, held_out=wordings == "held-out")
-    if wordings == "held-out" and len(found) < FEWEST_HELD_OUT:
-        return f"it has {len(found)} held-out wordings, fewer than {FEWEST_HELD_OUT}"
-    return found
+    if wordings == "training":
+        return text.wordings(concept)
+    count = len(text.wordings(concept, held_out=True))
+    if count < FEWEST_HELD_OUT:
+        return f"it has {count} held-out wordings, fewer than {FEWEST_HELD_OUT}"
+    return text.other_words(concept, "test")
