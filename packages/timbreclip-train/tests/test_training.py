@@ -21,23 +21,18 @@ from timbreclip_core.errors import CheckpointError, InputError, UsageError
 from timbreclip_train.batches import FEWEST_PATCHES, Batches, alternatives, shares
 from timbreclip_train.config import load_preset
 from timbreclip_train.datasets.patches import Patches
-from timbreclip_train.export import export, last_figures
+from timbreclip_train.export import export
 from timbreclip_train.judge import Judge
-from timbreclip_train.loop import (
-    LOG,
-    SPECTRA,
-    TrainingError,
-    batch_loss,
-    load_run,
-    notes_of,
-    open_split,
-    open_taught,
-    train,
-)
+from timbreclip_train.log import EVENTS, LOG, last_figures
+from timbreclip_train.loop import TrainingError, load_run, train
 from timbreclip_train.measures import MEASURES, measure
+from timbreclip_train.recipes import Material
+from timbreclip_train.recipes.base import notes_of
+from timbreclip_train.recipes.small import SPECTRA, batch_loss, open_split, open_taught
+from timbreclip_train.recipes.small_networks import SmallNetworks
 from timbreclip_train.rendering.synth import labels, render, sample_patch
 from timbreclip_train.spectra import SpectraError, compute_missing, open_spectra, plan_shards
-from timbreclip_train.state import CHECKPOINT, TrainState, rate_share
+from timbreclip_train.state import BEST, CHECKPOINT, TrainState, rate_share, read_checkpoint
 from timbreclip_train.teachers.taught import FILE, Taught, write_file
 from timbreclip_train.text_vectors import TextVectors
 from timbreclip_train.truths import Speaker, category_of, kind_of
@@ -101,8 +96,12 @@ def sounds(corpus, cache):
 def run(corpus, cache, tmp_path_factory):
     """A finished tiny training."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    list(train(tiny(), out, corpus, cache))
+    list(train(tiny(), out, given(corpus, cache)))
     return out
+
+
+def given(corpus, cache, taught=None):
+    return Material(datasets=(corpus,), cache=cache, taught=taught)
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
@@ -116,7 +115,7 @@ def test_spectra_are_what_the_encoder_hears(corpus, sounds):
     assert rate == RATE
     mono = torch.from_numpy(audio).mean(1)
     mono = torch.nn.functional.pad(mono, (0, 4 * RATE - len(mono)))[None]
-    encoder = TrainState(tiny(), 384).encoder
+    encoder = SmallNetworks(tiny(), 384).encoder
     expected = relative_db(encoder.mel_power(encoder.spectrogram(mono)))
     kept = relative_db(sounds.mel_power(np.array([7])))
     assert float((kept - expected).abs().max()) < 0.25
@@ -273,27 +272,27 @@ def test_a_teacher_is_learnt_from(corpus, cache, sounds, tmp_path):
     batch = Batches(Judge(sounds), config, taught=table).at(0)
     known = ~batch.teacher.isnan().any(1)
     assert torch.equal(batch.teacher[known], table[batch.chosen[known]]) and 0 < known.sum() < 12
-    state = TrainState(config, 384, 8)
-    before = state.to_teacher.weight.clone()
-    batch_loss(state, batch, TextVectors()).backward()
-    assert bool(state.to_teacher.weight.grad.any()) and before.shape == (8, 32)
-    list(train(tiny("sounds.teacher=aisfx"), tmp_path / "run", corpus, cache, folder))
-    assert load_run(tmp_path / "run").to_teacher.out_features == 8
+    networks = SmallNetworks(config, 384, 8)
+    batch_loss(networks, batch, TextVectors()).backward()
+    assert bool(networks.to_teacher.weight.grad.any())
+    assert networks.to_teacher.weight.shape == (8, 32)
+    list(train(tiny("sounds.teacher=aisfx"), tmp_path / "run", given(corpus, cache, folder)))
+    assert load_run(tmp_path / "run")[0].networks.to_teacher.out_features == 8
 
 
 def test_a_teacher_without_vectors_says_what_to_do(corpus, cache, sounds, tmp_path):
     config = tiny("sounds.teacher=aisfx")
     with pytest.raises(UsageError, match="--taught"):
-        next(train(config, tmp_path / "run", corpus, cache))
+        next(train(config, tmp_path / "run", given(corpus, cache)))
     other = taught_folder(tmp_path, sounds.notes, "clap")
     with pytest.raises(UsageError, match="vectors of clap, not of aisfx"):
-        next(train(config, tmp_path / "run", corpus, cache, other))
+        next(train(config, tmp_path / "run", given(corpus, cache, other)))
     assert not (tmp_path / "run").exists()
 
 
 def test_the_loss_falls(corpus, cache, tmp_path):
     config = tiny("optimiser.steps=40", "optimiser.learning_rate=0.01", "run.validate_every=40")
-    losses = [r.loss for r in train(config, tmp_path / "run", corpus, cache)]
+    losses = [r.loss for r in train(config, tmp_path / "run", given(corpus, cache))]
     assert np.mean(losses[-8:]) < np.mean(losses[:8]) - 0.1
 
 
@@ -305,8 +304,10 @@ def test_a_killed_training_ends_as_if_it_had_not_been(corpus, cache, run, tmp_pa
         "from timbreclip_train.config import load_preset\n"
         "from timbreclip_train.datasets.patches import Patches\n"
         "from timbreclip_train.loop import train\n"
+        "from timbreclip_train.recipes import Material\n"
         "out, root, cache = map(Path, sys.argv[1:4])\n"
-        "for r in train(load_preset('small', sys.argv[4:]), out, Patches(root), cache):\n"
+        "given = Material(datasets=(Patches(root),), cache=cache)\n"
+        "for r in train(load_preset('small', sys.argv[4:]), out, given):\n"
         "    print(r.step, flush=True)\n"
     )
     command = [sys.executable, "-c", script, str(out), str(corpus.root), str(cache), *TINY]
@@ -317,7 +318,7 @@ def test_a_killed_training_ends_as_if_it_had_not_been(corpus, cache, run, tmp_pa
             break
     process.wait()
     assert torch.load(out / CHECKPOINT, weights_only=True)["step"] in (2, 4)
-    assert [r.step for r in train(tiny(), out, corpus, cache)][-1] == 6
+    assert [r.step for r in train(tiny(), out, given(corpus, cache))][-1] == 6
     whole, resumed = weights(run), weights(out)
     assert all(torch.equal(whole[k], resumed[k]) for k in whole)
     steps = [json.loads(line)["step"] for line in (out / LOG).read_text().splitlines()]
@@ -326,7 +327,7 @@ def test_a_killed_training_ends_as_if_it_had_not_been(corpus, cache, run, tmp_pa
 
 def test_other_settings_in_the_same_folder_are_refused(corpus, cache, run):
     with pytest.raises(UsageError, match="other settings"):
-        next(train(tiny("run.seed=1"), run, corpus, cache))
+        next(train(tiny("run.seed=1"), run, given(corpus, cache)))
 
 
 def test_a_damaged_checkpoint_says_what_to_do(corpus, cache, run, tmp_path):
@@ -335,14 +336,14 @@ def test_a_damaged_checkpoint_says_what_to_do(corpus, cache, run, tmp_path):
     for name in ("config.json", LOG):
         (out / name).write_bytes((run / name).read_bytes())
     (out / CHECKPOINT).write_bytes((run / CHECKPOINT).read_bytes()[:5_000])
-    with pytest.raises(CheckpointError, match="Delete the folder"):
-        next(train(tiny(), out, corpus, cache))
+    with pytest.raises(CheckpointError, match="delete the folder"):
+        next(train(tiny(), out, given(corpus, cache)))
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_batch(corpus, cache, tmp_path):
     config = tiny("optimiser.learning_rate=1e30", "run.precision=float32")
     with pytest.raises(TrainingError, match=r"step \d+ is nan.*\d{3}-\d\d"):
-        list(train(config, tmp_path / "bad", corpus, cache))
+        list(train(config, tmp_path / "bad", given(corpus, cache)))
     named = json.loads((tmp_path / "bad" / "bad-batch.json").read_text())
     assert len(named["notes"]) == 12 and named["texts"]
 
@@ -354,7 +355,7 @@ def test_the_learning_rate_rises_once_and_falls_to_the_end():
 
 
 def test_an_exported_model_loads_and_hears(corpus, cache, run, tmp_path):
-    checkpoint = export(run, tmp_path / "model", corpus, cache)
+    checkpoint = export(run, tmp_path / "model", given(corpus, cache))
     model = load_model(tmp_path / "model")
     assert model.digest == checkpoint.digest and model.space.space_id == "timbreclip-small-1/text"
     assert model.reference.shape == (len({n.patch for n in corpus.in_split("train")}), 16)
@@ -369,7 +370,7 @@ def test_an_exported_model_loads_and_hears(corpus, cache, run, tmp_path):
 
 def test_a_folder_without_a_training_is_no_export(corpus, cache, tmp_path):
     with pytest.raises(InputError, match="holds no training"):
-        export(tmp_path, tmp_path / "model", corpus, cache)
+        export(tmp_path, tmp_path / "model", given(corpus, cache))
 
 
 def test_the_command_trains_goes_on_and_exports(corpus, cache, tmp_path):
@@ -406,14 +407,91 @@ def test_presets_are_listed_and_shown():
     assert json.loads(shown.stdout)["run"]["seed"] == 5
 
 
-def test_the_average_of_the_weights_is_what_is_exported(corpus, cache, run):
-    state = TrainState(tiny(), 384)
-    state.load(run)
-    encoder, projection = state.averaged()
-    assert not torch.equal(projection.weight, state.projection.weight)
-    assert not any(p.requires_grad for p in encoder.parameters())
-    plain = TrainState(tiny("run.average=0.0"), 384)
+def test_the_average_of_the_weights_is_what_is_exported(run):
+    state, _ = load_run(run)
+    average, now = state.frozen(), state.networks
+    assert not torch.equal(average.projection.weight, now.projection.weight)
+    assert not any(p.requires_grad for p in average.encoder.parameters())
+    config = tiny("run.average=0.0")
+    plain = TrainState(config, SmallNetworks(config, 384))
+    networks = plain.networks
     for _ in range(2):
-        loss = plain.projection(torch.ones(1, 384)).square().sum()
-        plain.update(loss + sum(p.square().sum() for p in plain.encoder.parameters()))
-    assert torch.equal(plain.averaged()[1].weight, plain.projection.weight)
+        loss = networks.projection(torch.ones(1, 384)).square().sum()
+        plain.update(loss + sum(p.square().sum() for p in networks.encoder.parameters()))
+    assert torch.equal(plain.frozen().projection.weight, networks.projection.weight)
+
+
+def test_the_last_checkpoints_are_kept_and_any_of_them_is_gone_on_from(
+    corpus, cache, run, tmp_path
+):
+    names = sorted(path.name for path in run.glob("checkpoint*.pt"))
+    assert names == ["checkpoint-00000004.pt", "checkpoint-00000006.pt", "checkpoint.pt"]
+    assert read_checkpoint(run / CHECKPOINT)["step"] == 6
+    out = tmp_path / "older"
+    out.mkdir()
+    for name in ("config.json", LOG, "checkpoint-00000004.pt"):
+        (out / name).write_bytes((run / name).read_bytes())
+    assert [r.step for r in train(tiny(), out, given(corpus, cache))] == [5, 6]
+    whole, resumed = weights(run), weights(out)
+    assert all(torch.equal(whole[k], resumed[k]) for k in whole)
+
+
+BY_LOSS = ("run.validate_every=2", "run.best_by=-eq_bright", "optimiser.learning_rate=0.02")
+
+
+def test_the_best_weights_are_kept_and_exported(corpus, cache, tmp_path):
+    config = tiny(*BY_LOSS, "optimiser.steps=10")
+    out = tmp_path / "run"
+    figures = {r.step: r.figures for r in train(config, out, given(corpus, cache)) if r.figures}
+    assert list(figures) == [2, 4, 6, 8, 10]
+    wanted = min(figures, key=lambda step: figures[step]["eq_bright"])
+    best, told = load_run(out, "best")
+    assert best.step == wanted and told == figures[wanted]
+    assert load_run(out, "last")[0].step == 10
+    for which, step in (("best", wanted), ("last", 10)):
+        made = export(out, tmp_path / which, given(corpus, cache), which)
+        assert made.config["training"]["steps"] == step
+        assert made.config["training"]["validation"] == figures[step]
+
+
+def test_without_the_figures_that_tell_the_best_there_is_none(corpus, cache, tmp_path):
+    config = tiny("run.best_by=nonsense", "optimiser.steps=2")
+    list(train(config, tmp_path / "run", given(corpus, cache)))
+    assert not (tmp_path / "run" / BEST).exists()
+    assert load_run(tmp_path / "run", "best")[0].step == 2
+
+
+def test_training_stops_when_nothing_is_gained_and_stays_stopped(corpus, cache, tmp_path):
+    # Figures of weights that hardly move stay what they are: no gain after the first validation.
+    still = ("optimiser.learning_rate=1e-9", "run.validate_every=1", "run.patience=2")
+    config = tiny(*still, "run.best_by=eq_bright", "run.average=0.0")
+    result = [r.step for r in train(config, tmp_path / "run", given(corpus, cache))]
+    assert result[-1] < 6
+    assert list(train(config, tmp_path / "run", given(corpus, cache))) == []
+    assert load_run(tmp_path / "run")[0].stale == 2
+
+
+def test_batches_made_ahead_give_the_same_weights(corpus, cache, run, tmp_path):
+    results = list(train(tiny(), tmp_path / "run", given(corpus, cache), loaders=2))
+    assert [r.step for r in results] == [1, 2, 3, 4, 5, 6]
+    assert all(0 <= r.loading <= 1 for r in results)
+    whole, ahead = weights(run), weights(tmp_path / "run")
+    assert all(torch.equal(whole[k], ahead[k]) for k in whole)
+
+
+def test_the_log_tells_how_long_batches_are_waited_for(run):
+    for line in (run / LOG).read_text().splitlines():
+        record = json.loads(line)
+        assert 0 < record["loading_s"] < record["step_s"]
+        assert record["notes_per_s"] == pytest.approx(12 / record["step_s"], rel=0.02)
+
+
+def test_tensorboard_gets_the_same_curves(run):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / EVENTS)).Reload()
+    records = [json.loads(line) for line in (run / LOG).read_text().splitlines()]
+    losses = [(event.step, event.value) for event in events.Scalars("training/loss")]
+    assert losses == [(r["step"], pytest.approx(r["loss"])) for r in records]
+    assert events.Scalars("validation/eq_bright")[0].step == 6

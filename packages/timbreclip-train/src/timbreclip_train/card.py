@@ -83,7 +83,7 @@ def model_card(
         figures: Of the last validation.
         notes: That it learnt from.
     """
-    from .state import make_encoder
+    from .recipes.small_networks import make_encoder
 
     weights = sum(p.numel() for p in make_encoder(config.network).parameters())
     return CARD.format(

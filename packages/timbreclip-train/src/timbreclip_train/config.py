@@ -18,12 +18,15 @@ class SoundConfig:
     """Which sounds are learnt from.
 
     Args:
-        dataset: Name, as ``tclip data list`` shows it.
+        dataset: Name, as ``tclip data list`` shows it; several with commas between.
         balance: How often a source (or collection) is heard goes with its number of patches to
             this power: 1 for every patch alike, 0 for every source alike.
         kind_balance: The same of kinds of sound, such as pads and drums.
         limit: At most so many patches, spread evenly; 0 for all.
         teacher: Whose vectors of them are learnt from (``tclip train teach``); empty for nobody's.
+        valid_limit: At most so many patches to validate on, spread evenly; 0 for all.
+        copies: Copies of every training note at other pitches, for networks that learn from
+            waveforms; -1 for the paper's number for the dataset.
     """
 
     dataset: str = "rendered"
@@ -31,6 +34,13 @@ class SoundConfig:
     kind_balance: float = 0.6
     limit: int = 0
     teacher: str = ""
+    valid_limit: int = 0
+    copies: int = -1
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the datasets."""
+        return tuple(name.strip() for name in self.dataset.split(",") if name.strip())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +54,18 @@ class TextConfig:
             none.
         noise: Length of what is added at random to the vector of a text, whose length is 1, so
             that words near those of training are learnt too.
+        space: The frozen space of words that ``network.name`` "wav2clip" learns to meet.
+        combinations: Texts made of two attributes for every patch, for that network.
+        withhold: Whether texts with words that measure generalisation are left out there.
     """
 
     variants: int = 64
     pair_variants: int = 6
     ranked: int = 128
     noise: float = 0.5
+    space: str = "clip-vit-b-32"
+    combinations: int = 4
+    withhold: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,24 +99,30 @@ class AugmentConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """Sizes of the audio network, and what its vectors are called.
+    """The audio network, and what its vectors are called.
 
     Args:
+        name: What is trained: ``"small"`` learns measured attributes and names from spectrograms
+            beside a sentence encoder, ``"wav2clip"`` learns names from waveforms, in CLIP's space.
+            The sizes that follow are of "small".
         widths: Channels of its four stages.
         hidden: Numbers in a "timbre" vector.
         dim: Numbers in a "text" vector.
         dropout: Share of activations dropped.
         text_hidden: Hidden units beside the linear layer after the sentence encoder.
         text_dropout: Share of them dropped.
-        version: Goes into the space ids ``timbreclip-small-VERSION/text`` and ``.../timbre``.
+        start: What "wav2clip" starts from: ``"weights"`` for Wav2CLIP as published, ``"random"``.
+        version: Goes into the space ids, such as ``timbreclip-small-VERSION/text``.
     """
 
+    name: str = "small"
     widths: tuple[int, ...] = (32, 64, 128, 192)
     hidden: int = 512
     dim: int = 256
     dropout: float = 0.1
     text_hidden: int = 512
     text_dropout: float = 0.2
+    start: str = "weights"
     version: str = "1"
 
 
@@ -137,20 +159,27 @@ class LossConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimiserConfig:
-    """How it is minimised: AdamW with one cycle of the learning rate.
+    """How it is minimised.
 
     Args:
+        name: ``"adamw"`` or ``"adam"``.
+        schedule: Of the learning rate: ``"one-cycle"``, up and down, or ``"constant"``.
         steps: Batches in all.
         batch: Sounds in a batch.
+        norm_group: Sounds that batch norm sees together; 0 for the whole batch. Several processes
+            share a batch by such groups.
         learning_rate: Its highest value, for the audio network.
         projection_share: Learning rate of the text projection relative to it.
         weight_decay: Of matrices and filters.
         warm_up: Share of the steps in which the rate rises.
-        clip: Largest norm of the gradient.
+        clip: Largest norm of the gradient; 0 for any.
     """
 
+    name: str = "adamw"
+    schedule: str = "one-cycle"
     steps: int = 6_000
     batch: int = 192
+    norm_group: int = 0
     learning_rate: float = 2e-3
     projection_share: float = 0.3
     weight_decay: float = 0.05
@@ -166,7 +195,11 @@ class RunConfig:
         seed: Of weights, batches and augmentation.
         precision: ``"bfloat16"`` or ``"float32"`` for the audio network.
         checkpoint_every: Steps between checkpoints.
-        validate_every: Steps between validations.
+        keep: Checkpoints that are kept, the last ones.
+        validate_every: Steps between validations; 0 for one an epoch.
+        best_by: Figures of the validation with commas between, whose mean decides which weights
+            are the best; ``-`` before a name for less is better. Empty for none.
+        patience: Validations without a better mean after which training stops; 0 for never.
         log_every: Steps between lines of the log.
         average: Share of the old in the running mean of the weights, which is what is validated
             and exported; 0 for the weights as they are.
@@ -175,7 +208,10 @@ class RunConfig:
     seed: int = 0
     precision: str = "bfloat16"
     checkpoint_every: int = 100
+    keep: int = 2
     validate_every: int = 1_000
+    best_by: str = "category_balanced, other_words_balanced"
+    patience: int = 0
     log_every: int = 20
     average: float = 0.998
 
@@ -193,14 +229,33 @@ class TrainConfig:
     run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
-        if self.run.precision not in ("bfloat16", "float32"):
-            raise UsageError(f"run.precision is bfloat16 or float32, not {self.run.precision!r}.")
-        texts, optimiser = self.texts, self.optimiser
-        counts = (texts.variants, texts.pair_variants, optimiser.steps, optimiser.batch)
+        for setting, chosen, known in self._choices():
+            if chosen not in known:
+                raise UsageError(f"{setting} is {' or '.join(known)}, not {chosen!r}.")
+        texts, optimiser, run = self.texts, self.optimiser, self.run
+        counts = (texts.variants, texts.pair_variants, optimiser.steps, optimiser.batch, run.keep)
         if min(counts) < 1:
-            raise UsageError("Variants, steps and batch must be at least 1.")
-        if not 0 <= self.run.average < 1:
-            raise UsageError(f"run.average is from 0 to below 1, not {self.run.average}.")
+            raise UsageError("Variants, steps, batch and run.keep must be at least 1.")
+        if not 0 <= run.average < 1:
+            raise UsageError(f"run.average is from 0 to below 1, not {run.average}.")
+        if run.patience and not run.best_by:
+            raise UsageError("run.patience needs run.best_by: figures that say what is better.")
+        group = optimiser.norm_group
+        if group < 0 or (group and optimiser.batch % group):
+            raise UsageError(
+                f"optimiser.norm_group must divide optimiser.batch ({optimiser.batch}), or be 0 "
+                f"for the whole batch, not {group}."
+            )
+
+    def _choices(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+        optimiser, network = self.optimiser, self.network
+        return (
+            ("run.precision", self.run.precision, ("bfloat16", "float32")),
+            ("optimiser.name", optimiser.name, ("adamw", "adam")),
+            ("optimiser.schedule", optimiser.schedule, ("one-cycle", "constant")),
+            ("network.name", network.name, ("small",)),
+            ("network.start", network.start, ("weights", "random")),
+        )
 
     def as_json(self) -> str:
         """All values, as saved beside a checkpoint."""
@@ -286,6 +341,6 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
         return float(value)
     if kind == tuple[int, ...] and isinstance(value, list | tuple):
         return tuple(int(v) for v in value)
-    if kind in (int, float, str) and type(value) is kind:
+    if kind in (bool, int, float, str) and type(value) is kind:
         return value
     raise UsageError(f"{name} must be {getattr(kind, '__name__', kind)}, not {value!r}.")

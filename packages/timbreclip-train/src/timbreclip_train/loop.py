@@ -5,35 +5,25 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from timbreclip_core.encoders.base import unit
 from timbreclip_core.errors import InputError, TimbreClipError, UsageError
 from timbreclip_core.files import atomic_path
 
-from .batches import Batch, Batches
 from .config import TrainConfig, read_config
-from .datasets.base import Note, NoteDataset
-from .judge import Judge
-from .loss import choice_loss, direction_loss, distillation_loss, grouped_loss, order_loss
-from .measured.describing import FOLDER
-from .measured.table import TABLE, DescriptorTable, read_table
-from .minilm import load_minilm
-from .spectra import Spectra, open_spectra
-from .state import CHECKPOINT, TrainState
-from .teachers.taught import read_taught
-from .text_vectors import TextVectors, blurred
-from .truths import GROUPS, Speaker
-from .validate import Validation
+from .loading import batches
+from .log import RunLog
+from .processes import Processes
+from .recipes import Material, Recipe, recipe_of
+from .recipes.groups import check_groups
+from .state import BEST, TrainState, last_checkpoint, read_checkpoint
 
-KIND = GROUPS.index("kind")
-CONFIG, LOG, BAD_BATCH, SPECTRA = "config.json", "log.jsonl", "bad-batch.json", "spectra"
+CONFIG, BAD_BATCH = "config.json", "bad-batch.json"
 
 
 class TrainingError(TimbreClipError):
@@ -47,18 +37,20 @@ class StepResult:
     Args:
         step: Steps done.
         loss: Of this step.
-        notes_per_s: Sounds a second, batches and all, since the last result.
+        notes_per_s: Sounds a second, batches and all, in this step.
+        loading: Share of the time of this step that was spent waiting for its batch.
         figures: Of the validation, where there was one after this step.
     """
 
     step: int
     loss: float
     notes_per_s: float
+    loading: float = 0.0
     figures: dict[str, float] = field(default_factory=dict)
 
 
-def prepare(out: Path, config: TrainConfig) -> bool:
-    """Make the folder of a run and note its settings; True if it is to be gone on with.
+def prepare(out: Path, config: TrainConfig) -> Path | None:
+    """Make the folder of a run and note its settings; the checkpoint to go on from, if any.
 
     Raises:
         UsageError: The folder holds a run with other settings.
@@ -71,7 +63,7 @@ def prepare(out: Path, config: TrainConfig) -> bool:
         )
     with atomic_path(path) as temporary:
         temporary.write_text(config.as_json(), "utf-8")
-    return (out / CHECKPOINT).is_file()
+    return last_checkpoint(out)
 
 
 def load_config(run: Path) -> TrainConfig:
@@ -86,229 +78,156 @@ def load_config(run: Path) -> TrainConfig:
         raise InputError(f"{run} holds no training: {error}") from error
 
 
-def load_run(run: Path) -> TrainState:
-    """Settings and weights of a training.
+def load_run(run: Path, which: str = "last") -> tuple[TrainState, dict[str, float]]:
+    """A training as it was saved, and the figures of the best weights if they are asked for.
+
+    Args:
+        run: Its folder.
+        which: ``"last"``, or ``"best"``: the best by ``run.best_by``, or the last if there is no
+            best.
 
     Raises:
         InputError: No training in that folder.
     """
     config = load_config(run)
-    if not (run / CHECKPOINT).is_file():
+    path = run / BEST if which == "best" and (run / BEST).is_file() else last_checkpoint(run)
+    if path is None:
         raise InputError(f"The training in {run} has no checkpoint yet. Go on with it first.")
-    width = load_minilm().shape.width
-    state = TrainState(config, width, TrainState.teacher_width(run))
-    state.load(run)
-    state.encoder.freeze()
-    return state
+    content = read_checkpoint(path)
+    state = TrainState(config, recipe_of(config).saved(config, content))
+    state.load(content, path)
+    return state, dict(content.get("figures", {}))
 
 
-def notes_of(dataset: NoteDataset, split: str, limit: int = 0) -> list[Note]:
-    """Notes of a split, or of ``limit`` of its patches, spread evenly."""
-    notes = dataset.in_split(split)
-    patches = list(dict.fromkeys(note.patch for note in notes))
-    if not 0 < limit < len(patches):
-        return notes
-    kept = {patches[i * len(patches) // limit] for i in range(limit)}
-    return [note for note in notes if note.patch in kept]
-
-
-def open_split(dataset: NoteDataset, split: str, cache: Path, limit: int = 0) -> Spectra:
-    """Spectrograms of a split, which ``spectra.compute_missing`` has made."""
-    return open_spectra(dataset, notes_of(dataset, split, limit), cache / SPECTRA)
-
-
-def open_table(dataset: NoteDataset) -> DescriptorTable | None:
-    """What ``tclip data describe`` measured of a dataset, if it did."""
-    folder = dataset.root / FOLDER
-    return read_table(folder) if (folder / TABLE).is_file() else None
-
-
-def open_taught(folder: Path | None, teacher: str, notes: Sequence[Note]) -> Tensor | None:
-    """Standardised vectors of a teacher ``(notes, dim)``, NaN for notes that it has not heard.
-
-    Raises:
-        UsageError: A teacher without a folder, or a folder with vectors of another one.
-        InputError: No vectors in the folder, or none of these notes.
-    """
-    if not teacher:
-        return None
-    if folder is None:
-        raise UsageError(
-            f"This training has the teacher {teacher}. Give its vectors as --taught FOLDER (see "
-            'tclip train teach), or do without: --set sounds.teacher=""'
-        )
-    ids, vectors, info = read_taught(folder)
-    if info["teacher"] != teacher:
-        raise UsageError(f"{folder} holds vectors of {info['teacher']}, not of {teacher}.")
-    place = {note: row for row, note in enumerate(ids)}
-    rows = [place.get(note.id, -1) for note in notes]
-    known = torch.tensor(rows) >= 0
-    if not bool(known.any()):
-        raise InputError(f"{folder} has no vectors of these notes. Run tclip train teach on them.")
-    own = torch.from_numpy(vectors)[torch.tensor(rows)[known]]
-    table = torch.full((len(notes), own.shape[1]), float("nan"))
-    table[known] = (own - own.mean(0)) / own.std(0).clamp(min=1e-6)
-    return table
-
-
-def figures_of(run: Path, dataset: NoteDataset, cache: Path) -> dict[str, float]:
+def figures_of(run: Path, material: Material, which: str = "last") -> dict[str, float]:
     """Figures, on the validation split, of a training as it stands.
 
     Args:
         run: Folder of the training.
-        dataset: That it learns from.
-        cache: Root of spectrograms and text vectors.
+        material: That it learns from.
+        which: As in ``load_run``.
     """
-    state = load_run(run)
-    judge = Judge(
-        open_split(dataset, "train", cache, state.config.sounds.limit), open_table(dataset)
-    )
-    return _validation(judge, dataset, cache, TextVectors()).figures(*state.averaged())
-
-
-def _validation(
-    judge: Judge, dataset: NoteDataset, cache: Path, vectors: TextVectors
-) -> Validation:
-    held_out = open_split(dataset, "valid", cache)
-    return Validation(Judge(held_out, open_table(dataset), judge.reference), vectors)
+    state, _ = load_run(run, which)
+    recipe = recipe_of(state.config)(state.config, material)
+    recipe.open()
+    return recipe.figures(state.frozen(), material.device)
 
 
 def train(
-    config: TrainConfig, out: Path, dataset: NoteDataset, cache: Path, taught: Path | None = None
+    config: TrainConfig,
+    out: Path,
+    material: Material,
+    *,
+    processes: Processes | None = None,
+    loaders: int = 0,
 ) -> Iterator[StepResult]:
-    """Train until ``config.optimiser.steps``; the spectrograms must have been computed.
+    """Train until ``config.optimiser.steps`` or the patience ends; all must have been prepared.
 
     The same settings give the same weights on one machine, interrupted or not.
 
     Args:
         config: All settings.
-        out: Folder of the run: settings, log, checkpoint. What it holds is gone on with.
-        dataset: Learnt from is its split "train", validated on "valid".
-        cache: Root of spectrograms and text vectors.
-        taught: Folder of the vectors of ``config.sounds.teacher``.
+        out: Folder of the run: settings, log, checkpoints. What it holds is gone on with.
+        material: Learnt from are the splits "train" of its datasets, validated on are "valid".
+        processes: Who trains together, as ``processes.start`` says; None for this process alone.
+        loaders: Processes that make batches ahead.
 
     Raises:
         TrainingError: The loss is not finite; the batch is named.
-        UsageError: ``out`` holds a run with other settings, or the teacher's vectors are missing.
+        UsageError: ``out`` holds a run with other settings, or something that the settings ask
+            for is missing.
     """
-    sounds = open_split(dataset, "train", cache, config.sounds.limit)
-    targets = open_taught(taught, config.sounds.teacher, sounds.notes)
-    resumed = prepare(out, config)
-    speaker = Speaker(config.texts.variants, config.texts.pair_variants)
-    vectors = TextVectors(cache, speaker.everything(sounds.notes))
-    state = TrainState(config, vectors.width, 1 if targets is None else targets.shape[1])
-    if resumed:
-        state.load(out)
-    log = _Log(out / LOG, state.step)
-    judge = Judge(sounds, open_table(dataset))
-    batches = Batches(judge, config, speaker, targets)
-    validation = _validation(judge, dataset, cache, vectors)
-    while state.step < config.optimiser.steps:
-        yield _step(state, batches, vectors, validation, log, out)
-    state.save(out)
+    processes = processes or Processes()
+    check_groups(config, processes)
+    recipe = recipe_of(config)(config, material)
+    recipe.open()
+    path = prepare(out, config) if processes.first else None
+    content = processes.told(read_checkpoint(path) if path else None)
+    state = TrainState(config, recipe.fresh(), processes.device)
+    if content is not None:
+        state.load(content, path or out)
+    yield from _Training(recipe, state, out, processes).steps(loaders)
 
 
-def _step(
-    state: TrainState,
-    batches: Batches,
-    vectors: TextVectors,
-    validation: Validation,
-    log: _Log,
-    out: Path,
-) -> StepResult:
-    started = time.perf_counter()
-    run, last = state.config.run, state.config.optimiser.steps
-    batch = batches.at(state.step)
-    torch.manual_seed(run.seed * 1_000_003 + state.step)
-    state.encoder.train()
-    loss = batch_loss(state, batch, vectors)
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise _not_finite(value, state.step, batch, batches.sounds, out)
-    norm = state.update(loss)
-    speed = len(batch.chosen) / (time.perf_counter() - started)
-    figures = {}
-    if state.step % run.validate_every == 0 or state.step == last:
-        figures = validation.figures(*state.averaged())
-    if state.step % run.log_every == 0 or figures:
-        factor = float(state.temperature.factor().detach())
-        record = {"step": state.step, "loss": value, "gradient": norm, "factor": factor}
-        log.write({**record, "notes_per_s": round(speed, 1), **figures})
-    if state.step % run.checkpoint_every == 0:
-        state.save(out)
-    return StepResult(state.step, value, speed, figures)
+class _Training:
+    """A training that goes on: its parts, and what is measured between lines of the log."""
 
+    def __init__(self, recipe: Recipe, state: TrainState, out: Path, processes: Processes) -> None:
+        self._recipe = recipe
+        self._state = state
+        self._out = out
+        self._processes = processes
+        self._log = RunLog(out, state.step) if processes.first else None
+        self._timed: list[tuple[float, float]] = []
 
-def batch_loss(state: TrainState, batch: Batch, vectors: TextVectors) -> Tensor:
-    """The loss of a batch, ``()``, float32.
+    def steps(self, loaders: int) -> Iterator[StepResult]:
+        state, last = self._state, self._state.config.optimiser.steps
+        if not state.over:
+            for batch, waited in batches(self._recipe, state.step, last, loaders):
+                yield self._step(batch, waited)
+                if state.over:
+                    break
+        if self._log is not None:
+            self._log.close()
+            state.save(self._out)
+        self._processes.wait()
 
-    Args:
-        state: Networks, in training mode.
-        batch: Sounds and texts.
-        vectors: Of texts.
-    """
-    config, weights = state.config, state.config.loss
-    half = config.run.precision == "bfloat16"
-    with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        hidden = state.encoder.hidden(batch.decibels)
-    sounds = unit(state.encoder.to_text(state.encoder.drop(hidden)))
-    parts = [batch.said, batch.ranked.said, *(question.said for question in batch.questions)]
-    texts = vectors([text for part in parts for text in part])
-    texts = unit(state.projection(blurred(texts, config.texts.noise)))
-    logits = state.temperature.factor() * sounds @ texts.T
-    told, ranked, *asked = logits.split([len(part) for part in parts], 1)
-    loss = grouped_loss(
-        told, batch.positive, batch.group, batch.unclear, weights.overall, {KIND: weights.kind}
-    )
-    for scores, question in zip(asked, batch.questions, strict=True):
-        choice = choice_loss(scores, question.answer, weights.choose_balance)
-        loss = loss + weights.choose / len(asked) * choice
-    known = ~torch.isnan(batch.ranked.ranks)
-    off = state.to_descriptors(hidden.float())[known] - batch.ranked.ranks[known]
-    loss = loss + weights.describe * off.square().mean()
-    if batch.ranked.said:
-        loss = loss + weights.order * order_loss(ranked, batch.ranked.order)
-    if pairs := len(batch.preferred):
-        preferred = torch.cat([batch.preferred, batch.ranked.preferred], 1)
-        both = torch.cat([told, ranked], 1)
-        order = direction_loss(both[:pairs], both[-pairs:], preferred)
-        loss = loss + weights.direction * order
-    if batch.teacher is not None:
-        known = ~torch.isnan(batch.teacher).any(1)
-        guess = state.to_teacher(hidden[known])
-        loss = loss + weights.teacher * distillation_loss(guess, batch.teacher[known])
-    return loss
+    def _step(self, batch: Any, waited: float) -> StepResult:
+        started = time.perf_counter()
+        state, run = self._state, self._state.config.run
+        seed = run.seed * 1_000_003 + state.step
+        torch.manual_seed(seed)
+        state.networks.encoder.train()
+        loss = self._recipe.loss(state.networks, batch, seed, self._processes)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise self._not_finite(value, batch)
+        norm = state.update(loss, self._processes)
+        took = time.perf_counter() - started + waited
+        self._timed.append((took, waited))
+        figures = self._validate()
+        if state.step % run.log_every == 0 or figures:
+            self._write({"loss": value, "gradient": norm}, figures)
+        if self._processes.first and state.step % run.checkpoint_every == 0:
+            state.save(self._out)
+        speed = state.config.optimiser.batch / took
+        return StepResult(state.step, value, speed, waited / took, figures)
 
+    def _validate(self) -> dict[str, float]:
+        """Figures if a validation is due; the first process makes them, all judge alike."""
+        state, config = self._state, self._state.config
+        every = config.run.validate_every or self._recipe.epoch
+        if state.step % every and state.step != config.optimiser.steps:
+            return {}
+        figures: dict[str, float] = {}
+        if self._processes.first:
+            figures = self._recipe.figures(state.frozen(), str(self._processes.device))
+        figures = self._processes.told(figures)
+        if state.judge(figures) and self._processes.first:
+            state.save_best(self._out, figures)
+        return figures
 
-def _not_finite(loss: float, step: int, batch: Batch, sounds: Spectra, out: Path) -> TrainingError:
-    notes = [sounds.notes[i] for i in batch.chosen]
-    names = [note.id for note in notes]
-    with atomic_path(out / BAD_BATCH) as temporary:
-        content = {"step": step, "notes": names, "texts": batch.said}
-        temporary.write_text(json.dumps(content, indent=2), "utf-8")
-    return TrainingError(
-        f"The loss of step {step} is {loss}. Its batch, from {names[0]} to {names[-1]}, is "
-        f"listed in {out / BAD_BATCH}. Lower optimiser.learning_rate, or look at those notes."
-    )
+    def _write(self, values: dict[str, float], figures: dict[str, float]) -> None:
+        took, waited = (sum(times) / len(self._timed) for times in zip(*self._timed, strict=True))
+        self._timed.clear()
+        if self._log is None:
+            return
+        temperature = self._state.networks.modules()["temperature"]
+        record = {"step": self._state.step, **values}
+        record["factor"] = float(temperature.factor().detach())  # type: ignore[operator]
+        record["notes_per_s"] = round(self._state.config.optimiser.batch / took, 1)
+        record |= {"step_s": round(took, 4), "loading_s": round(waited, 4)}
+        self._log.write({**record, **figures})
 
-
-class _Log:
-    """JSON Lines; lines after the step that a run goes on from are dropped first."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        self._path = path
-        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-        kept = [line for line in lines if _step_of(line) <= step]
-        with atomic_path(path) as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
-
-    def write(self, record: dict[str, Any]) -> None:
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record) + "\n")
-
-
-def _step_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (json.JSONDecodeError, KeyError, TypeError):
-        return math.inf
+    def _not_finite(self, loss: float, batch: Any) -> TrainingError:
+        notes, texts = self._recipe.contents(batch)
+        names = [note.id for note in notes]
+        step, path = self._state.step, self._out / BAD_BATCH
+        if self._processes.first:
+            with atomic_path(path) as temporary:
+                content = {"step": step, "notes": names, "texts": texts}
+                temporary.write_text(json.dumps(content, indent=2), "utf-8")
+        return TrainingError(
+            f"The loss of step {step} is {loss}. Its batch, from {names[0]} to {names[-1]}, is "
+            f"listed in {path}. Lower optimiser.learning_rate, or look at those notes."
+        )

@@ -1,0 +1,62 @@
+"""What a training changes: its networks, and how fast each part of them learns."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+import torch
+from torch import Tensor, nn
+
+Average = Mapping[str, dict[str, Tensor]]
+
+
+class ParameterGroup(TypedDict):
+    """Parameters that learn alike.
+
+    ``weight_decay`` is of AdamW, ``share`` the learning rate relative to the training's.
+    """
+
+    params: list[Tensor]
+    weight_decay: float
+    share: float
+
+
+class Networks(ABC):
+    """The networks of one training.
+
+    Attributes:
+        encoder: Turns sounds into vectors. Several processes encode a share of a batch each, so
+            their gradients of it add up; all else they see whole.
+        averaged: Names of the modules whose weights have a running mean.
+    """
+
+    encoder: nn.Module
+    averaged: tuple[str, ...] = ("encoder",)
+
+    @abstractmethod
+    def modules(self) -> dict[str, nn.Module]:
+        """All of them, by the names that a checkpoint has for them."""
+
+    @abstractmethod
+    def groups(self) -> list[ParameterGroup]:
+        """All that is trained."""
+
+    @abstractmethod
+    def frozen(self, weights: Average) -> Networks:
+        """Networks for inference, on the CPU, with other weights for the averaged modules."""
+
+    def to(self, device: torch.device) -> None:
+        """Move all of them."""
+        for module in self.modules().values():
+            module.to(device)
+
+    def state(self) -> dict[str, Any]:
+        """Weights by module."""
+        return {name: module.state_dict() for name, module in self.modules().items()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take weights as ``state`` gives them."""
+        for name, module in self.modules().items():
+            module.load_state_dict(state[name])

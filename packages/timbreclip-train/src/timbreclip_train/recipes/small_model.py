@@ -1,0 +1,115 @@
+"""The bundled model's folder: network, words, reference sounds, card."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from timbreclip_core import lexicon
+from timbreclip_core.encoders.base import TEXT, unit
+from timbreclip_core.encoders.small import WEIGHTS as AUDIO
+from timbreclip_core.encoders.small import SmallEncoder, relative_db
+from timbreclip_core.errors import CheckpointError
+from timbreclip_core.model import REFERENCE
+from timbreclip_core.spaces.small import PREFIX, TOKENIZER
+from timbreclip_core.spaces.small import WEIGHTS as WORDS
+from timbreclip_core.text_encoder import quantise
+
+from ..card import model_card
+from ..config import TrainConfig
+from ..minilm import load_minilm, minilm_folder
+from ..spectra import Spectra
+from .base import ModelParts, spread
+from .small_networks import SmallNetworks
+
+LARGEST_HALF = 65_504.0
+
+
+def model_parts(
+    config: TrainConfig,
+    networks: SmallNetworks,
+    sounds: Spectra,
+    steps: int,
+    figures: dict[str, float],
+) -> ModelParts:
+    """What the model folder consists of.
+
+    Args:
+        config: All settings.
+        networks: Frozen.
+        sounds: That were learnt from, for the reference sounds and the card.
+        steps: Trained.
+        figures: Of the last validation.
+    """
+    words = {**quantise(load_minilm().state_dict())}
+    own = networks.projection.state_dict()
+    words |= {f"{PREFIX}{name}": v.half() for name, v in own.items()}
+    reference = reference_vectors(networks.encoder, sounds)
+    return ModelParts(
+        config=model_config(config, networks, steps, figures),
+        tensors={
+            AUDIO: packed(networks.encoder.state_dict()),
+            WORDS: words,
+            REFERENCE: {TEXT: reference.half()},
+        },
+        card=model_card(config, steps, figures, sounds.notes),
+        files={TOKENIZER: minilm_folder() / TOKENIZER},
+    )
+
+
+def packed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Matrices and filters in float16, the rest (norms, counters) as it is.
+
+    Raises:
+        CheckpointError: A weight that float16 cannot hold.
+    """
+    for name, value in state.items():
+        if value.is_floating_point() and not bool((value.abs() < LARGEST_HALF).all()):
+            raise CheckpointError(f"The weight {name} is not finite or too large for float16.")
+    return {k: v.half() if v.ndim > 1 else v for k, v in state.items()}
+
+
+def model_config(
+    config: TrainConfig, networks: SmallNetworks, steps: int, figures: dict[str, float]
+) -> dict[str, Any]:
+    """What ``config.json`` of the model says beside its files."""
+    encoder = networks.encoder
+    temperature = round(1 / float(networks.temperature.factor().detach()), 6)
+    return {
+        "name": "small",
+        "licence": "Apache-2.0",
+        "encoder": {
+            "name": "small",
+            "file": AUDIO,
+            "spaces": encoder.spaces,
+            "shape": dataclasses.asdict(encoder.shape),
+            "temperature": temperature,
+        },
+        "space": {
+            "name": "small",
+            "file": WORDS,
+            "tokenizer": TOKENIZER,
+            "space_id": encoder.spaces[TEXT],
+            "dim": config.network.dim,
+            "hidden": config.network.text_hidden,
+            "shape": dataclasses.asdict(load_minilm().shape),
+        },
+        "training": {
+            "settings": dataclasses.asdict(config),
+            "steps": steps,
+            "lexicon": lexicon.freeze_id(),
+            "validation": figures,
+        },
+    }
+
+
+def reference_vectors(encoder: SmallEncoder, sounds: Spectra) -> Tensor:
+    """``"text"`` vectors of varied training sounds, ``(sounds, dim)``: at most one note a patch."""
+    chosen = np.array(spread(sounds.notes))
+    with torch.no_grad():
+        hidden = encoder.hidden(relative_db(sounds.mel_power(chosen)))
+        return unit(encoder.to_text(hidden))

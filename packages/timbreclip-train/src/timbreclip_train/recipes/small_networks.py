@@ -1,0 +1,92 @@
+"""The networks of the bundled model."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from timbreclip_core.descriptors import DESCRIPTORS
+from timbreclip_core.encoders.base import TEXT, TIMBRE
+from timbreclip_core.encoders.small import SmallEncoder, SmallShape
+from timbreclip_core.spaces.small import Projection
+
+from ..config import NetworkConfig, TrainConfig
+from ..loss import Temperature
+from ..networks import Average, Networks, ParameterGroup
+
+
+def make_encoder(config: NetworkConfig) -> SmallEncoder:
+    """The audio network with fresh weights."""
+    shape = SmallShape(
+        widths=config.widths, hidden=config.hidden, dim=config.dim, dropout=config.dropout
+    )
+    return SmallEncoder(shape, space_ids(config))
+
+
+def make_projection(config: NetworkConfig, text_width: int) -> Projection:
+    """The layers after the sentence encoder with fresh weights."""
+    return Projection(text_width, config.dim, config.text_hidden, config.text_dropout)
+
+
+def space_ids(config: NetworkConfig) -> dict[str, str]:
+    """Space ids by kind of vector."""
+    return {kind: f"timbreclip-small-{config.version}/{kind}" for kind in (TEXT, TIMBRE)}
+
+
+class SmallNetworks(Networks):
+    """Audio network, layers after the sentence encoder, and what only training needs.
+
+    Args:
+        config: All settings.
+        text_width: Numbers in a vector of the text encoder.
+        teacher_width: Numbers in a vector of the teacher, 0 for no teacher.
+    """
+
+    encoder: SmallEncoder
+    averaged = ("encoder", "projection")
+
+    def __init__(self, config: TrainConfig, text_width: int, teacher_width: int = 0) -> None:
+        torch.manual_seed(config.run.seed)
+        self.config = config
+        self.text_width = text_width
+        self.encoder = make_encoder(config.network)
+        self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.projection = make_projection(config.network, text_width)
+        self.temperature = Temperature(config.loss.temperature, config.loss.largest_factor)
+        self.to_teacher = nn.Linear(config.network.hidden, max(1, teacher_width))
+        self.to_descriptors = nn.Linear(config.network.hidden, len(DESCRIPTORS))
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {
+            "encoder": self.encoder,
+            "projection": self.projection,
+            "temperature": self.temperature,
+            "to_teacher": self.to_teacher,
+            "to_descriptors": self.to_descriptors,
+        }
+
+    def groups(self) -> list[ParameterGroup]:
+        config = self.config.optimiser
+        own = list(self.encoder.parameters())
+        decayed: list[Tensor] = [p for p in own if p.ndim > 1]
+        others: list[Tensor] = [p for p in own if p.ndim <= 1]
+        for module in (self.temperature, self.to_teacher, self.to_descriptors):
+            others += module.parameters()
+        projected: list[Tensor] = list(self.projection.parameters())
+        return [
+            {"params": decayed, "weight_decay": config.weight_decay, "share": 1.0},
+            {"params": others, "weight_decay": 0.0, "share": 1.0},
+            {"params": projected, "weight_decay": 0.0, "share": config.projection_share},
+        ]
+
+    def frozen(self, weights: Average) -> SmallNetworks:
+        new = copy.copy(self)
+        new.encoder = make_encoder(self.config.network)
+        new.encoder.load_state_dict(weights["encoder"])
+        new.projection = make_projection(self.config.network, self.text_width)
+        new.projection.load_state_dict(weights["projection"])
+        new.encoder.freeze()
+        new.projection.eval().requires_grad_(False)
+        return new
