@@ -253,7 +253,7 @@ class TrainConfig:
             ("run.precision", self.run.precision, ("bfloat16", "float32")),
             ("optimiser.name", optimiser.name, ("adamw", "adam")),
             ("optimiser.schedule", optimiser.schedule, ("one-cycle", "constant")),
-            ("network.name", network.name, ("small",)),
+            ("network.name", network.name, ("small", "wav2clip")),
             ("network.start", network.start, ("weights", "random")),
         )
 
