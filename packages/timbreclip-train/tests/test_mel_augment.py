@@ -6,12 +6,11 @@ import torch
 from timbreclip_core.encoders.small import mel_centres_hz
 from timbreclip_train.config import AugmentConfig
 from timbreclip_train.measures import MEASURES, measure
-from timbreclip_train.mel_augment import apply, draw, opposite
+from timbreclip_train.mel_augment import apply, draw, opposite, transposed
 
 torch.set_num_threads(1)
-NONE = AugmentConfig(
-    eq_share=0, lowpass_share=0, limit_share=0, noise_share=0, shift_share=0, cut_share=0
-)
+SHARES = [f.name for f in dataclasses.fields(AugmentConfig) if f.name.endswith("_share")]
+NONE = AugmentConfig(**dict.fromkeys(SHARES, 0.0))
 
 
 def power(batch=8):
@@ -95,3 +94,40 @@ def test_a_cut_sound_is_silent_after_its_end():
     heard, _ = apply(power(), drawn)
     for item, frames in enumerate(drawn.frames.tolist()):
         assert not heard[item, :, frames:].any() and heard[item, :, frames - 1].any()
+
+
+def band_of(hz):
+    return int((mel_centres_hz(96) - hz).abs().argmin())
+
+
+@pytest.mark.parametrize("semitones", [-12.0, 3.5, 12.0])
+def test_a_transposed_partial_lies_where_its_frequency_does(semitones):
+    one = torch.zeros(1, 96, 200)
+    one[0, band_of(1_000)] = 1.0
+    found = transposed(one, torch.tensor([semitones]))[0, :, 50]
+    assert abs(int(found.argmax()) - band_of(1_000 * 2 ** (semitones / 12))) <= 1
+    assert transposed(one, torch.zeros(1)) is one
+
+
+def test_transposing_leaves_other_sounds_alone_and_silence_silent():
+    sounds = torch.cat([power(2), torch.zeros(1, 96, 200)])
+    found = transposed(sounds, torch.tensor([0.0, 4.0, 4.0]))
+    assert torch.equal(found[0], sounds[0]) and not torch.equal(found[1], sounds[1])
+    assert not found[2].any()
+
+
+def test_contrast_spreads_levels_by_its_factor():
+    drawn = changes(contrast_share=1.0)
+    before, (heard, clean) = power(), apply(power(), changes(contrast_share=1.0))
+    levels = [10 * torch.log10(x[:, 5, 7] / x[:, 60, 90]) for x in (before, heard)]
+    assert torch.allclose(levels[1], levels[0] * drawn.contrast, atol=1e-3)
+    assert torch.equal(heard, clean) and 0.7 < float(drawn.contrast.min()) < 1
+
+
+def test_what_is_hidden_is_measured_all_the_same():
+    heard, clean = apply(power(), changes(mask_share=1.0))
+    gone = (heard == 0) & (clean > 0)
+    assert torch.allclose(clean, power())
+    for one in gone:
+        bands, frames = one.all(1).sum(), one.all(0).sum()
+        assert 1 <= bands <= 16 and 1 <= frames <= 40

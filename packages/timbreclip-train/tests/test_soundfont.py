@@ -249,3 +249,29 @@ def test_a_font_that_is_not_there_is_named() -> None:
         pytest.skip(str(error))
     with pytest.raises(InputError, match="nowhere"):
         SoundFontRenderer({"font": "/nowhere/x.sf2"}).check()
+
+
+def test_more_fonts_come_after_those_of_debian(tmp_path: Path) -> None:
+    (tmp_path / "debian" / "sf2").mkdir(parents=True)
+    (tmp_path / "more").mkdir()
+    write_soundfont(tmp_path / "debian" / "sf2" / "FluidR3_GS.sf2")
+    write_soundfont(tmp_path / "more" / "sonivox.sf2")
+    root = {"root": str(tmp_path / "debian")}
+    alone = SoundFontRenderer(root).presets()
+    both = SoundFontRenderer({**root, "more": str(tmp_path / "more")}).presets()
+    assert both[: len(alone)] == alone and len(both) == 2 * len(alone)
+    assert {(p.collection, p.licence) for p in both if not p.unpitched} == {
+        ("FluidR3_GS", "MIT"),
+        ("sonivox", "Apache-2.0"),
+    }
+    one = SoundFontRenderer({**root, "more": str(tmp_path / "more" / "sonivox.sf2")}).presets()
+    assert one == both
+
+
+def test_a_folder_without_a_font_is_named(tmp_path: Path) -> None:
+    try:
+        fluid.library()
+    except MissingSynthError as error:
+        pytest.skip(str(error))
+    with pytest.raises(InputError, match=tmp_path.name):
+        SoundFontRenderer({"more": str(tmp_path)}).check()

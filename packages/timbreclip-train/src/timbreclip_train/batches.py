@@ -183,7 +183,7 @@ class Batches:
             teacher=self._teacher(chosen, changes),
             ranked=self._ranked(values, pairs, words),
             questions=self._ask(chosen, words),
-            **self._told(chosen, self.judge.degrees(values, chosen), pairs, words),
+            **self._told(chosen, self.judge.degrees(values, chosen, changes), pairs, words),
         )
 
     def _told(

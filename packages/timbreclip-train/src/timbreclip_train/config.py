@@ -83,6 +83,10 @@ class AugmentConfig:
         noise_share: Sounds with faint noise under them.
         shift_share: Sounds that start later, up to 0.4 s.
         cut_share: Sounds that end early.
+        transpose_share: Sounds moved to another pitch, up to ``transpose_semitones`` away.
+        transpose_semitones: The farthest.
+        contrast_share: Sounds whose levels lie closer together or farther apart, as by compressors.
+        mask_share: Sounds of which some bands and some moments are hidden.
     """
 
     tilt_db_per_octave: float = 2.5
@@ -95,6 +99,10 @@ class AugmentConfig:
     noise_share: float = 0.25
     shift_share: float = 0.5
     cut_share: float = 0.2
+    transpose_share: float = 0.3
+    transpose_semitones: float = 5.0
+    contrast_share: float = 0.3
+    mask_share: float = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -100,15 +100,27 @@ class Judge:
         cut = (changes.frames < power.shape[2]).numpy()
         loud = (changes.noise_db.amax(1) > LOUD_NOISE_DB).numpy()
         steep = torch.isfinite(changes.cutoff_hz).any(1).numpy()
-        found[np.ix_(cut, _columns(_OF_ITS_COURSE))] = np.nan
-        found[np.ix_(loud | steep, _columns(_OF_ITS_NOISE))] = np.nan
+        other = (changes.contrast != 1).numpy()
+        found[np.ix_(cut | other, _columns(_OF_ITS_COURSE))] = np.nan
+        found[np.ix_(loud | steep | other, _columns(_OF_ITS_NOISE))] = np.nan
         return found
 
-    def degrees(self, values: Floats, chosen: NDArray[np.int64]) -> Tensor:
-        """How far sounds have each attribute, ``(sounds, attributes)``: see ``degrees_of``."""
+    def degrees(
+        self, values: Floats, chosen: NDArray[np.int64], changes: Changes | None = None
+    ) -> Tensor:
+        """How far sounds have each attribute, ``(sounds, attributes)``: see ``degrees_of``.
+
+        Args:
+            values: From ``values``.
+            chosen: Their notes, ``(sounds,)``.
+            changes: What was done to them; what is usual depends on the pitch that they have now.
+        """
         ids = tuple(str(i) for i in chosen)
         table = DescriptorTable(ids, NAMES, values)
-        return torch.from_numpy(degrees_of(self.reference, table, self._pitches[chosen])).float()
+        pitches = self._pitches[chosen]
+        if changes is not None:
+            pitches = pitches + changes.semitones.numpy()
+        return torch.from_numpy(degrees_of(self.reference, table, pitches)).float()
 
 
 def _rows_of(notes: Sequence[Note], table: DescriptorTable | None) -> Floats:

@@ -16,8 +16,12 @@ from timbreclip_core.encoders.small import mel_centres_hz
 from .config import AugmentConfig
 
 LIMITS_HZ = (4_000.0, 8_000.0)
+FRAMES = 200
 FRAMES_LATER = 20
 FEWEST_FRAMES = 25
+QUIETEST = 1e-10
+CONTRAST_OCTAVES = 0.5
+BANDS_HIDDEN, FRAMES_HIDDEN = (2.0, 16.0), (4.0, 40.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,10 @@ class Changes:
         noise_db: Level of noise in a band, against the loudest cell, ``(batch, bands)``.
         later: Frames of silence before the sound, ``(batch,)``.
         frames: Frames after which the sound is cut off, ``(batch,)``.
+        semitones: Up from the note's pitch, ``(batch,)``.
+        contrast: Factor on levels in dB, ``(batch,)``.
+        hidden: First band, bands, first frame, frames that are left out, ``(batch, 4)``; 0 bands
+            and frames for none.
         seed: Of the noise.
     """
 
@@ -40,6 +48,9 @@ class Changes:
     noise_db: Tensor
     later: Tensor
     frames: Tensor
+    semitones: Tensor
+    contrast: Tensor
+    hidden: Tensor
     seed: int
 
 
@@ -60,7 +71,12 @@ def draw(config: AugmentConfig, batch: int, bands: int, generator: Generator) ->
     colour = uniform(-6.0, 0.0) * (octave - octave.max())
     noise = uniform(-85.0, -40.0) - uniform(0.0, 1.0) * colour - 10.0
     later = (uniform(0, FRAMES_LATER + 1) * share(config.shift_share)).long()[:, 0]
-    cut = uniform(FEWEST_FRAMES, 200).long()
+    cut = uniform(FEWEST_FRAMES, FRAMES).long()
+    farthest = config.transpose_semitones
+    semitones = uniform(-farthest, farthest) * share(config.transpose_share)
+    contrast = uniform(-CONTRAST_OCTAVES, CONTRAST_OCTAVES) * share(config.contrast_share)
+    of_bands = (uniform(0, bands), uniform(*BANDS_HIDDEN))
+    of_frames = (uniform(0, FRAMES), uniform(*FRAMES_HIDDEN))
     return Changes(
         gain_db=gain,
         cutoff_hz=torch.where(share(config.lowpass_share), cutoff, never),
@@ -68,6 +84,9 @@ def draw(config: AugmentConfig, batch: int, bands: int, generator: Generator) ->
         noise_db=torch.where(share(config.noise_share), noise, -never),
         later=later,
         frames=torch.where(share(config.cut_share), cut, 1_000_000)[:, 0],
+        semitones=semitones[:, 0],
+        contrast=2 ** contrast[:, 0],
+        hidden=torch.cat([*of_bands, *of_frames], 1) * share(config.mask_share),
         seed=int(torch.randint(2**31, (), generator=generator)),
     )
 
@@ -104,7 +123,7 @@ def opposite(changes: Changes, count: int) -> Changes:
 
 
 def apply(power: Tensor, changes: Changes) -> tuple[Tensor, Tensor]:
-    """Changed mel power, and the same without added noise, for measuring.
+    """Changed mel power, and the same without added noise and with nothing hidden, for measuring.
 
     Args:
         power: ``(batch, bands, frames)``, loudest cell 1.
@@ -115,19 +134,52 @@ def apply(power: Tensor, changes: Changes) -> tuple[Tensor, Tensor]:
     hz = mel_centres_hz(power.shape[1])[None]
     steep = 48.0 * (hz / changes.cutoff_hz).log2().clamp(min=0)
     gain = 10 ** ((changes.gain_db - steep) / 10) * (hz < changes.limit_hz)
+    power = transposed(power, changes.semitones) ** changes.contrast[:, None, None]
     clean = _move(power * gain[:, :, None], changes)
     loudest = clean.amax((1, 2), keepdim=True).clamp(min=1e-20)
     clean = clean / loudest
+    heard = clean * _shown(changes.hidden, *power.shape[1:])
     noisy = torch.isfinite(changes.noise_db[:, 0]).nonzero()[:, 0]
-    if not len(noisy):
-        return clean, clean
-    own = Generator().manual_seed(changes.seed)
-    level = 10 ** (changes.noise_db[noisy] / 10) * (hz < changes.limit_hz[noisy])
-    # The power of noise in a cell is spread exponentially; a band averages a few bins.
-    cells = torch.empty(len(noisy), *power.shape[1:]).exponential_(generator=own)
-    heard = clean.clone()
-    heard[noisy] += level[:, :, None] * cells
+    if len(noisy):
+        own = Generator().manual_seed(changes.seed)
+        level = 10 ** (changes.noise_db[noisy] / 10) * (hz < changes.limit_hz[noisy])
+        # The power of noise in a cell is spread exponentially; a band averages a few bins.
+        cells = torch.empty(len(noisy), *power.shape[1:]).exponential_(generator=own)
+        heard[noisy] += level[:, :, None] * cells
     return heard, clean
+
+
+def transposed(power: Tensor, semitones: Tensor) -> Tensor:
+    """Spectra moved along frequency, formants and all, as by playing a recording faster.
+
+    Args:
+        power: ``(batch, bands, frames)``.
+        semitones: Up, ``(batch,)``.
+    """
+    rows = (semitones != 0).nonzero()[:, 0]
+    if not len(rows):
+        return power
+    bands = power.shape[1]
+    centres = mel_centres_hz(bands)
+    wanted = centres * 2 ** (-semitones[rows, None] / 12)
+    above = torch.searchsorted(centres, wanted.contiguous()).clamp(1, bands - 1)
+    low, high = centres[above - 1], centres[above]
+    share = ((wanted - low) / (high - low)).clamp(0, 1)[:, :, None]
+    level = (power[rows] + QUIETEST).log()
+    over = (-1, -1, power.shape[2])
+    below, beyond = (level.gather(1, (above - n)[:, :, None].expand(over)) for n in (1, 0))
+    found = torch.lerp(below, beyond, share.expand(over)).exp()
+    # Between silent cells there is silence.
+    return power.index_copy(0, rows, torch.where(found > 2 * QUIETEST, found, 0.0))
+
+
+def _shown(hidden: Tensor, bands: int, frames: int) -> Tensor:
+    """0 where a band or a frame is hidden (Park et al. 2019, SpecAugment), else 1."""
+    first_band, count, first_frame, length = (column[:, None] for column in hidden.T)
+    band, frame = torch.arange(bands), torch.arange(frames)
+    of_bands = (band >= first_band) & (band < first_band + count)
+    of_frames = (frame >= first_frame) & (frame < first_frame + length)
+    return (~(of_bands[:, :, None] | of_frames[:, None, :])).float()
 
 
 def _move(power: Tensor, changes: Changes) -> Tensor:

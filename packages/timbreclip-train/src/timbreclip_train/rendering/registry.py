@@ -15,10 +15,11 @@ _SOURCES = (
         "soundfont",
         "soundfont:SoundFontRenderer",
         "SoundFonts: General MIDI instruments, and drum kits key by key.",
-        "MIT, GPL-2.0-only, CC-BY-SA-4.0, CC-BY-SA-3.0; by font",
+        "MIT, Apache-2.0, GPL-2.0-only, CC-BY-SA-4.0, CC-BY-SA-3.0; by font",
         (
             "libfluidsynth3",
             "fluid-soundfont-gm",
+            "fluid-soundfont-gs",
             "musescore-general-soundfont",
             "timgm6mb-soundfont",
             "opl3-soundfont",

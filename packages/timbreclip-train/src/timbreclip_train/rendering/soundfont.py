@@ -57,8 +57,13 @@ KNOWN = (
         "Glen MacArthur",
         kit="Red Zeppelin",
     ),
+    Known("sf2/FluidR3_GS.sf2", "fluid-soundfont-gs", "MIT", "Frank Wen"),
 )
 ROOT = Path("/usr/share/sounds")
+KNOWN_ELSEWHERE = (
+    # Android's; npm's @coderline/alphatab has it as dist/soundfont/sonivox.sf2.
+    Known("sonivox.sf2", "", "Apache-2.0", "Sonic Network Inc."),
+)
 
 # How MuseScore General names the samples of its marching kits.
 _MARCHING = {
@@ -88,19 +93,23 @@ class SoundFontRenderer(Renderer):
     """All presets of some SoundFonts.
 
     Args:
-        options: ``font``: path of one SoundFont to use instead of Debian's; ``root``: folder
-            that holds Debian's ``sf2`` and ``sf3``.
+        options: ``font``: path of one SoundFont to use instead of Debian's; ``more``: path of one
+            to use besides, or of a folder of them; ``root``: folder that holds Debian's ``sf2``
+            and ``sf3``.
     """
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         options = options or {}
         self._root = Path(options.get("root", ROOT))
         self._only = Path(options["font"]) if "font" in options else None
+        self._more = Path(options["more"]) if "more" in options else None
 
     def check(self) -> None:
         fluid.library()
         if self._only is not None and not self._only.is_file():
             raise InputError(f"There is no SoundFont {str(self._only)!r}.")
+        if self._more is not None and not _sound_fonts(self._more):
+            raise InputError(f"There is no SoundFont in {str(self._more)!r}.")
         if not self._fonts():
             packages = tuple(sorted({k.package for k in KNOWN}))
             raise MissingSynthError(f"None of the SoundFonts under {self._root}", packages)
@@ -127,10 +136,24 @@ class SoundFontRenderer(Renderer):
 
     def _fonts(self) -> list[tuple[Path, Known]]:
         if self._only is not None:
-            known = next((k for k in KNOWN if Path(k.path).name == self._only.name), None)
-            return [(self._only, known or Known(self._only.name, "", "", ""))]
+            return [(self._only, _known(self._only))]
         found = [(self._root / k.path, k) for k in KNOWN]
-        return [(path, known) for path, known in found if path.is_file()]
+        more = _sound_fonts(self._more) if self._more is not None else []
+        debian = [(path, known) for path, known in found if path.is_file()]
+        return debian + [(path, _known(path)) for path in more]
+
+
+def _sound_fonts(path: Path) -> list[Path]:
+    """A SoundFont, or those of a folder."""
+    if path.is_file():
+        return [path]
+    return sorted(p for p in path.glob("*") if p.suffix.lower() in (".sf2", ".sf3"))
+
+
+def _known(path: Path) -> Known:
+    every = (*KNOWN, *KNOWN_ELSEWHERE)
+    known = next((k for k in every if Path(k.path).name == path.name), None)
+    return known or Known(path.name, "", "", "")
 
 
 def _list(path: Path, known: Known) -> list[Preset]:
