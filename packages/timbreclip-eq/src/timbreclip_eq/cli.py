@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
+EXPORTS = ("apo", "graphiceq", "csv", "ir", "pedalboard")  # of exports.FORMATS, without torch
 
 
 def _search_options(command: F) -> F:
@@ -55,8 +56,15 @@ def _search_options(command: F) -> F:
 
 
 def _render_options(command: F) -> F:
-    """Adds ``amount``, ``match_loudness``, ``plot``."""
+    """Adds ``amount``, ``match_loudness``, ``plot``, ``exports``."""
     for option in (
+        click.option(
+            "--export",
+            "exports",
+            multiple=True,
+            type=click.Choice(EXPORTS),
+            help="Write the EQ beside each result for another program.",
+        ),
         click.option("--plot/--no-plot", default=True, help="Draw a picture beside each result."),
         click.option("--match-loudness", is_flag=True, help="Keep the loudness (BS.1770)."),
         click.option(
@@ -95,7 +103,7 @@ def run_files(files: tuple[Path, ...], out: Path, as_json: bool, **options: Any)
 
     fitter = _fitter(options)
     tasks = job.plan(_expand(files), out)
-    writing = job.Writing(**_named(options, "amount match_loudness plot save_preset"))
+    writing = job.Writing(**_named(options, "amount match_loudness plot save_preset exports"))
     _report(job.fit_and_render(tasks, fitter, writing), len(tasks), as_json)
 
 
@@ -146,6 +154,28 @@ def apply_files(
     preset = load_preset(preset_file)
     tasks = job.plan(_expand(files), out)
     _report(job.apply_preset(tasks, preset, job.Writing(**options)), len(tasks), as_json)
+
+
+@eq_command.command("export")
+@click.argument("preset_file", metavar="PRESET", type=PATH)
+@click.argument("name", metavar="FORMAT", type=click.Choice(EXPORTS))
+@click.option("-o", "--out", required=True, type=PATH, help="The file.")
+@click.option("--sample-rate", type=click.IntRange(1_000), help="Hz; default: of the sound fitted.")
+@click.option("--amount", type=click.FloatRange(-1, 2), default=1.0, show_default=True)
+def export_preset(
+    preset_file: Path, name: str, out: Path, sample_rate: int | None, amount: float
+) -> None:
+    """Write PRESET for another program.
+
+    FORMAT is apo (Equalizer APO, REW), graphiceq (Equalizer APO's GraphicEQ, Wavelet), csv, ir (an
+    impulse response) or pedalboard (Python). All hold a preamp that keeps the curve below 0 dB.
+    """
+    from .exports import write_export
+    from .preset import load_preset
+
+    if not out.parent.is_dir():
+        raise UsageError(f"The folder {str(out.parent)!r} does not exist. Make it first.")
+    click.echo(write_export(load_preset(preset_file), name, out, sample_rate, amount))
 
 
 @eq_command.command("show")

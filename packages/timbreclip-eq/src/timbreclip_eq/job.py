@@ -10,6 +10,7 @@ from typing import Any
 
 from timbreclip_core.errors import InputError, TimbreClipError, UsageError
 
+from .exports import FORMATS, write_export
 from .fit import Fitter, Prepared, Sound
 from .measure import centroid_hz
 from .plot import Picture, save_picture
@@ -31,12 +32,14 @@ class Writing:
         match_loudness: Give it the loudness of the source.
         plot: Draw a picture beside the sound.
         save_preset: Write the preset beside the sound.
+        exports: Formats of ``exports.FORMATS`` to write beside the sound.
     """
 
     amount: float = 1.0
     match_loudness: bool = False
     plot: bool = True
     save_preset: bool = False
+    exports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -215,12 +218,16 @@ def _write(
         "subtype": subtype,
         "picture": None,
         "preset": None,
+        "exports": [],
         "warnings": list(rendered.warnings),
     }
     if writing.save_preset:
         preset_path = task.out.with_suffix(".eq.json")
         record["preset"] = str(preset_path)
         preset.save(preset_path)
+    for name in writing.exports:
+        path = task.out.with_suffix(FORMATS[name].suffix)
+        record["exports"].append(str(write_export(preset, name, path, rate, writing.amount)))
     if writing.plot:
         picture_path = task.out.with_suffix(".png")
         record["picture"] = str(picture_path)
