@@ -120,11 +120,11 @@ def apo(export: Export) -> bytes:
 
 def graphic_eq(export: Export) -> bytes:
     """One line for Equalizer APO's GraphicEQ, Wavelet, Poweramp and others; preamp included."""
-    freqs_hz = np.unique(np.geomspace(LOWEST_HZ, HIGHEST_HZ, 2_000).round())
+    freqs_hz = np.unique(np.geomspace(LOWEST_HZ, HIGHEST_HZ, 2_000).round(1))
     gains_db = export.curve_db(freqs_hz) + export.preamp_db
     chosen = _corners(np.log(freqs_hz), gains_db)
     freqs_hz, gains_db = freqs_hz[chosen], gains_db[chosen]
-    points = (f"{hz:.0f} {db:.2f}" for hz, db in zip(freqs_hz, gains_db, strict=True))
+    points = (f"{hz:.1f} {db:.2f}" for hz, db in zip(freqs_hz, gains_db, strict=True))
     return _text([f"GraphicEQ: {'; '.join(points)}"])
 
 
