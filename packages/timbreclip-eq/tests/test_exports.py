@@ -71,7 +71,7 @@ def read_graphic_eq(content, sample_rate):
     (line,) = content.decode("ascii").splitlines()
     points = [tuple(map(float, p.split())) for p in line.removeprefix("GraphicEQ: ").split("; ")]
     hz, db = np.array(points).T
-    assert len(hz) < 250 and bool((np.diff(hz) > 0).all())
+    assert len(hz) < 300 and bool((np.diff(hz) > 0).all())
     return np.interp(np.log(FREQS_HZ), np.log(hz), db)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 
+from timbreclip_core.cli.main import cli
 from timbreclip_eq import GraphicEQ, Preset, SlopeEQ
 from timbreclip_eq.plot import Picture, draw, save_picture, spectrogram_db, top_hz
 
@@ -77,3 +82,24 @@ def test_the_spectrogram_has_a_sine_where_it_is_and_at_its_level():
     assert edges[row + 1] >= 1_970
     # A sine of amplitude a has the power (a / 2)^2 in its bin.
     assert level.max() == pytest.approx(20 * np.log10(0.25), abs=1.5)
+
+
+def test_a_grid_has_a_row_a_sound_and_a_column_a_prompt(tmp_path):
+    examples = sorted(Path(__file__).parents[3].joinpath("examples").glob("*.wav"))[:2]
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"RIFF")
+    out = tmp_path / "grid.png"
+    command = ["eq", "grid", *map(str, examples), str(bad), "-p", "bright", "-p", "dark"]
+    done = CliRunner().invoke(cli, [*command, "-o", str(out), "--json"])
+    assert done.exit_code == 1, "one file is bad, the others are drawn"
+    told = json.loads(done.stdout)
+    assert [Path(row["file"]) for row in told["rows"]] == examples
+    assert [cell["prompt"] for cell in told["rows"][0]["cells"]] == ["bright", "dark"]
+    assert [Path(record["file"]) for record in told["failed"]] == [bad]
+    with Image.open(out) as image:
+        assert image.width > image.height > 300
+
+
+def test_a_grid_without_a_picture_to_write_is_refused(tmp_path):
+    command = ["eq", "grid", "a.wav", "-p", "bright", "-o", str(tmp_path / "a.txt")]
+    assert CliRunner().invoke(cli, command).exit_code == 2

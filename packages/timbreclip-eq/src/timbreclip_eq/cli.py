@@ -13,8 +13,12 @@ from timbreclip_core.cli.options import echo_json, json_option, model_option, ta
 from timbreclip_core.errors import UsageError
 
 if TYPE_CHECKING:
+    from timbreclip_core.model import Model
+
+    from .base import EQ
     from .fit import Fitter
     from .result import EQResult
+    from .search import SearchConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
@@ -156,6 +160,42 @@ def apply_files(
     _report(job.apply_preset(tasks, preset, job.Writing(**options)), len(tasks), as_json)
 
 
+@eq_command.command("grid")
+@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.option("-o", "--out", required=True, type=PATH, help="The picture: .png, .pdf or .svg.")
+@click.option("-p", "--prompt", "prompts", multiple=True, required=True, help="A column each.")
+@_search_options
+@model_option
+@json_option
+def grid(
+    files: tuple[Path, ...], out: Path, prompts: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
+    """Draw what every prompt makes of every one of FILES, in one picture."""
+    from tqdm import tqdm
+
+    from timbreclip_core.target import parse_target
+
+    from .fit import Fitter
+    from .grid import Row, fit_rows, save_grid
+
+    if not out.parent.is_dir() or out.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise UsageError(f"{out} must be a .png, .pdf or .svg in a folder that exists.")
+    eq, model, config = _search(options)
+    fitters = [Fitter(eq, model, parse_target([prompt]), config) for prompt in prompts]
+    sounds = _expand(files)
+    found = list(tqdm(fit_rows(sounds, fitters), total=len(sounds), unit="file", disable=None))
+    rows = [row for row in found if isinstance(row, Row)]
+    failed = [record for record in found if not isinstance(record, Row)]
+    if rows:
+        save_grid(out, rows, prompts)
+    if as_json:
+        records = [row.as_record(prompts) for row in rows]
+        echo_json({"picture": str(out) if rows else None, "rows": records, "failed": failed})
+    elif rows:
+        click.echo(out)
+    _complain({"warnings": []}, failed)
+
+
 @eq_command.command("export")
 @click.argument("preset_file", metavar="PRESET", type=PATH)
 @click.argument("name", metavar="FORMAT", type=click.Choice(EXPORTS))
@@ -226,23 +266,31 @@ def list_eqs(as_json: bool) -> None:
 
 def _fitter(options: dict[str, Any]) -> Fitter:
     """What the options of a fit ask for; wrong ones fail before the model is loaded."""
+    from timbreclip_core.target import parse_target
+
+    from .fit import Fitter
+
+    target = parse_target(options["prompts"], options["likes"], options["source_weight"])
+    eq, model, config = _search(options)
+    return Fitter(eq, model, target, config)
+
+
+def _search(options: dict[str, Any]) -> tuple[EQ, Model, SearchConfig]:
+    """What is turned, what listens, and how it is searched."""
     import dataclasses
 
     from timbreclip_core.model import load_model
-    from timbreclip_core.target import parse_target
 
     from .entries import load_eq
-    from .fit import Fitter
     from .search import PRESETS
 
-    target = parse_target(options["prompts"], options["likes"], options["source_weight"])
     eq = load_eq(options["eq_name"], dict(_pair(text) for text in options["eq_options"]))
     chosen = {k: options[k] for k in ("loss", "restarts", "seed") if options[k] is not None}
     config = dataclasses.replace(PRESETS[options["recipe"]], **chosen)
     model = load_model(
         options["model_name"], device=options["device"], precision=options["precision"]
     )
-    return Fitter(eq, model, target, config)
+    return eq, model, config
 
 
 def _named(options: dict[str, Any], names: str) -> dict[str, Any]:

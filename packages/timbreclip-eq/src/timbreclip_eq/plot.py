@@ -128,7 +128,7 @@ def _draw_curve(axis: Axes, picture: Picture) -> None:
         xlabel="Frequency in Hz",
         ylabel="Gain in dB",
     )
-    _frequency_ticks(axis.xaxis, rate)
+    frequency_ticks(axis.xaxis, rate)
     axis.grid(True, which="major", alpha=0.3)
     axis.legend(loc="best", fontsize=8)
 
@@ -173,11 +173,12 @@ def _draw_spectrogram(
     axis.set(yscale="log", title=name, xlabel="Time in s")
     if name == "Before":
         axis.set_ylabel("Frequency in Hz")
-    _frequency_ticks(axis.yaxis, picture.sample_rate)
+    frequency_ticks(axis.yaxis, picture.sample_rate)
     return image
 
 
-def _frequency_ticks(axis: Any, sample_rate: int) -> None:
+def frequency_ticks(axis: Any, sample_rate: int) -> None:
+    """Round numbers on a frequency axis, as ``500`` and ``2k``."""
     from matplotlib.ticker import NullFormatter
 
     ticks = [f for f in TICKS_HZ if f <= top_hz(sample_rate)]
