@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timbreclip_core.errors import InputError, UnknownNameError, UsageError
-from timbreclip_eq import EQ, GraphicEQ, Param, ParametricEQ, SlopeEQ
+from timbreclip_eq import EQ, CurveEQ, GraphicEQ, Param, ParametricEQ, SlopeEQ
 from timbreclip_eq.entries import EQEntry, load_eq, make_options
-from timbreclip_eq.options import GraphicOptions, ParametricOptions
+from timbreclip_eq.options import CurveOptions, GraphicOptions, ParametricOptions
 from timbreclip_eq.testing import check_eq
 
 F64 = torch.float64
@@ -24,6 +24,8 @@ EQS = [
     GraphicEQ(GraphicOptions(bands=31)),
     ParametricEQ(),
     ParametricEQ(ParametricOptions(peaks=0)),
+    CurveEQ(),
+    CurveEQ(CurveOptions(points=5)),
     SlopeEQ(),
 ]
 
@@ -94,6 +96,48 @@ def test_no_amount_gives_the_very_samples():
 def test_bands_above_what_is_heard_take_the_last_value_heard():
     held = GraphicEQ().hold(faders(range(10)), heard_hz=4_100.0)["gain_db"][0]
     assert held.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 7, 7]
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), points=st.integers(2, 64))
+def test_a_curve_is_smooth_and_never_leaves_its_range(seed, points):
+    eq = CurveEQ(CurveOptions(points=points))
+    gains_db = torch.rand(points, generator=torch.Generator().manual_seed(seed)) * 24 - 12
+    freqs = torch.logspace(0, math.log10(24_000), 2_000, dtype=F64)
+    curve = eq.curve_db(faders(gains_db.double()), freqs, 48_000)[0]
+    assert float(curve.max()) <= float(gains_db.max()) + 1e-6
+    assert float(curve.min()) >= float(gains_db.min()) - 1e-6
+    level = eq.curve_db(faders([5.0] * points), freqs, 48_000)
+    torch.testing.assert_close(level, torch.full_like(level, 5.0))
+
+
+def test_a_curve_is_held_above_what_is_heard():
+    eq = CurveEQ(CurveOptions(points=4))
+    assert eq.hold(faders([1, 2, 3, 4]), heard_hz=3_000.0)["gain_db"][0].tolist() == [1, 2, 3, 3]
+    states = [b["state"] for b in eq.bands(faders([1, 2, 3, 4]), 8_000, heard_hz=1_000.0)]
+    assert states == ["heard", "heard", "held", "off"]
+
+
+@pytest.mark.parametrize("amount", [1.0, -0.5])
+def test_a_linear_phase_has_the_curve_and_no_delay(amount):
+    eq = CurveEQ(CurveOptions(phase="linear"))
+    values = faders(np.random.default_rng(0).uniform(-12, 12, 16))
+    impulse = torch.zeros(1, 96_000, dtype=F64)
+    impulse[0, 48_000] = 1
+    out = eq.filter(impulse, values, 48_000, amount)[0]
+    assert int(out.abs().argmax()) == 48_000 and out.shape == (96_000,)
+    torch.testing.assert_close(out[48_001:48_500], out[47_501:48_000].flip(0))
+    freqs = torch.linspace(0, 24_000, 48_001, dtype=F64)[20:]
+    found = 20 * torch.fft.rfft(out).abs().log10()[20:]
+    torch.testing.assert_close(
+        found, eq.curve_db(values, freqs, 48_000, amount)[0], rtol=0, atol=0.1
+    )
+
+
+@pytest.mark.parametrize("wrong", [{"points": 1}, {"phase": "maximum"}, {"max_gain_db": 0.0}])
+def test_curves_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(UsageError):
+        CurveOptions(**wrong)
 
 
 def test_bands_say_which_are_heard_held_and_off():

@@ -17,6 +17,7 @@ from .params import Param
 
 if TYPE_CHECKING:
     from .base import EQ
+    from .curve import CurveEQ
     from .fit import equalize, equalize_many
     from .graphic import GraphicEQ
     from .parametric import ParametricEQ
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .slope import SlopeEQ
 
 _LAZY = {
+    "CurveEQ": ".curve",
     "EQ": ".base",
     "EQResult": ".result",
     "GraphicEQ": ".graphic",
@@ -40,6 +42,7 @@ _LAZY = {
 
 __all__ = [
     "EQ",
+    "CurveEQ",
     "EQEntry",
     "EQResult",
     "GraphicEQ",

@@ -271,9 +271,10 @@ def bands_text(bands: Iterable[dict[str, Any]], amount: float = 1.0) -> str:
             lines.append(f"  {band['name']:12}{amount * band['value']:+8.2f} {band['unit']}")
             continue
         note = {"held": "  held", "off": "  off"}.get(band["state"], "")
+        q = f"  Q {band['q']:.2f}" if band["q"] else ""
         lines.append(
             f"  {band['type']:11}{band['centre_hz']:8.0f} Hz{amount * band['gain_db']:+8.1f} dB"
-            f"  Q {band['q']:.2f}{note}"
+            f"{q}{note}"
         )
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from timbreclip_core.errors import UsageError
 
 GRAPHIC_BANDS = (10, 15, 31)
+PHASES = ("minimum", "linear")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,28 @@ class ParametricOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.peaks <= 20:
             raise UsageError(f"peaks must be from 0 to 20, not {self.peaks}.")
+        check_gain(self.max_gain_db)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveOptions:
+    """Of ``curve``.
+
+    Args:
+        points: That pull the curve, equally far apart from 30 Hz to 16 kHz.
+        max_gain_db: Range of a point, both ways, dB.
+        phase: ``minimum`` or ``linear``, of the filter.
+    """
+
+    points: int = 16
+    max_gain_db: float = 12.0
+    phase: str = "minimum"
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.points <= 64:
+            raise UsageError(f"points must be from 2 to 64, not {self.points}.")
+        if self.phase not in PHASES:
+            raise UsageError(f"phase must be {' or '.join(PHASES)}, not {self.phase!r}.")
         check_gain(self.max_gain_db)
 
 

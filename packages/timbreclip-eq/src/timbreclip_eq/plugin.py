@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from timbreclip_core import hookimpl
 
 from .entries import EQEntry
-from .options import GraphicOptions, ParametricOptions
+from .options import CurveOptions, GraphicOptions, ParametricOptions
 
 if TYPE_CHECKING:
     from .base import EQ
@@ -33,6 +33,12 @@ def _load_parametric(options: ParametricOptions | None = None) -> EQ:
     return ParametricEQ(options or ParametricOptions())
 
 
+def _load_curve(options: CurveOptions | None = None) -> EQ:
+    from .curve import CurveEQ
+
+    return CurveEQ(options or CurveOptions())
+
+
 def _load_slope(options: None = None) -> EQ:
     from .slope import SlopeEQ
 
@@ -52,6 +58,12 @@ def tclip_eqs() -> Iterator[EQEntry]:
         summary="Low shelf, peaks, high shelf; gain, frequency and Q are found.",
         load=_load_parametric,
         options=ParametricOptions,
+    )
+    yield EQEntry(
+        name="curve",
+        summary="A smooth line through 16 points, as a minimum- or linear-phase filter.",
+        load=_load_curve,
+        options=CurveOptions,
     )
     yield EQEntry(
         name="slope",

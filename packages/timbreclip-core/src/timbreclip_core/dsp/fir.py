@@ -60,6 +60,29 @@ def fir_for(response: Callable[[Tensor], Tensor], sample_rate: int, seconds: flo
     return minimum_phase(response(freqs_hz), taps)
 
 
+def linear_phase_for(
+    response: Callable[[Tensor], Tensor], sample_rate: int, seconds: float = 0.6
+) -> Tensor:
+    """Linear-phase FIR for a magnitude response; it delays by half its length.
+
+    Args:
+        response: ``(freqs,)`` in Hz to magnitude ``(freqs,)``.
+        sample_rate: Hz.
+        seconds: Length at least, as in ``fir_for``.
+
+    Returns:
+        ``(taps,)``, float64, symmetric; ``taps`` is odd.
+
+    Source: frequency sampling with a window; Oppenheim and Schafer, section 7.5.
+    """
+    half = 1 << math.ceil(math.log2(max(64.0, seconds * sample_rate) / 2))
+    freqs_hz = torch.linspace(0, sample_rate / 2, 4 * half + 1, dtype=torch.float64)
+    impulse = torch.fft.irfft(response(freqs_hz).to(torch.float64), 8 * half)
+    # The Hann window's slope would smear the low end; the fade of ``fir_for`` leaves it alone.
+    side = impulse[: half + 1] * _fade(half + 1, impulse)
+    return torch.cat([side[1:].flip(0), side])
+
+
 def _fade(taps: int, like: Tensor) -> Tensor:
     window = torch.ones(taps, dtype=torch.float64, device=like.device)
     tail = taps // 4
