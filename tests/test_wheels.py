@@ -56,24 +56,24 @@ def test_wheels_hold_no_tests_and_no_caches(wheels):
 
 
 def test_a_third_party_plugin_is_found_used_and_limited(environment):
-    environment.install("timbreclip-core[eq]", "timbreclip-tilt")
+    environment.install("timbreclip-core[eq]", "timbreclip-treble")
     listed = json.loads(environment.run("tclip", "plugins", "--json").stdout)["plugins"]
-    tilt = next(p for p in listed if p["distribution"] == "timbreclip-tilt")
-    assert tilt["hooks"] == ["tclip_eqs"]
-    assert tilt["error"] is None
-    assert "tilt" in str(tilt["entries"])
+    treble = next(p for p in listed if p["distribution"] == "timbreclip-treble")
+    assert treble["hooks"] == ["tclip_eqs"]
+    assert treble["error"] is None
+    assert "treble" in str(treble["entries"])
     without = environment.run("tclip", "plugins", "--json", TCLIP_PLUGINS="")
-    assert "timbreclip-tilt" not in without.stdout
+    assert "timbreclip-treble" not in without.stdout
     assert "timbreclip-eq" in without.stdout
-    kept = environment.run("tclip", "plugins", "--json", TCLIP_PLUGINS="timbreclip-tilt")
-    assert "timbreclip-tilt" in kept.stdout
+    kept = environment.run("tclip", "plugins", "--json", TCLIP_PLUGINS="timbreclip-treble")
+    assert "timbreclip-treble" in kept.stdout
 
 
 def test_a_plugin_whose_sibling_is_missing_is_switched_off_with_its_name(environment):
-    environment.install("--no-deps", "timbreclip-core", "timbreclip-tilt")
+    environment.install("--no-deps", "timbreclip-core", "timbreclip-treble")
     done = environment.run("tclip", "--help")
     assert done.returncode == 0
-    assert "timbreclip-tilt is switched off" in done.stderr
+    assert "timbreclip-treble is switched off" in done.stderr
 
 
 PLUGIN = """

@@ -30,7 +30,7 @@ def four(sounds):
     ]
 
 
-@pytest.mark.parametrize("eq", ["graphic", "slope"])
+@pytest.mark.parametrize("eq", ["graphic", "tilt"])
 def test_bright_raises_and_dark_lowers_the_centroid(small, four, eq):
     config = SearchConfig(restarts=1)
     moved = {}

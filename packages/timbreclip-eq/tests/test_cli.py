@@ -185,7 +185,7 @@ def test_a_reference_sound_is_a_target(tclip, wav, tmp_path, model_folder):
 def test_the_eqs_are_listed_with_options(tclip):
     rows = {r["name"]: r for r in json.loads(tclip("list", "--json").stdout)}
     assert rows["graphic"]["options"] == {"bands": 10, "max_gain_db": 12.0}
-    assert {"graphic", "parametric", "slope"} <= set(rows)
+    assert {"graphic", "parametric", "tilt"} <= set(rows)
     assert "timbreclip-eq" in tclip("list").stdout
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timbreclip_core.errors import InputError, UnknownNameError, UsageError
-from timbreclip_eq import EQ, CurveEQ, GraphicEQ, Param, ParametricEQ, SlopeEQ
+from timbreclip_eq import EQ, CurveEQ, GraphicEQ, Param, ParametricEQ, TiltEQ
 from timbreclip_eq.entries import EQEntry, load_eq, make_options
 from timbreclip_eq.options import CurveOptions, GraphicOptions, ParametricOptions
 from timbreclip_eq.testing import check_eq
@@ -26,7 +26,7 @@ EQS = [
     ParametricEQ(ParametricOptions(peaks=0)),
     CurveEQ(),
     CurveEQ(CurveOptions(points=5)),
-    SlopeEQ(),
+    TiltEQ(),
 ]
 
 
@@ -185,7 +185,7 @@ def test_the_bands_of_a_parametric_eq_are_its_filter():
 
 def test_tilt_is_a_straight_line_over_octaves():
     freqs = torch.tensor([250.0, 500, 1_000, 2_000, 4_000, 8_000], dtype=F64)
-    curve = SlopeEQ().curve_db({"slope": torch.tensor([1.5], dtype=F64)}, freqs, 44_100)[0]
+    curve = TiltEQ().curve_db({"slope": torch.tensor([1.5], dtype=F64)}, freqs, 44_100)[0]
     np.testing.assert_allclose(curve, [-3, -1.5, 0, 1.5, 3, 4.5], atol=1e-9)
 
 
@@ -245,7 +245,7 @@ def test_values_survive_being_saved_and_wrong_ones_are_refused():
 def test_eqs_are_found_by_name_with_options_as_the_user_types_them():
     assert load_eq("graphic", {"bands": "31"}).size == 31
     assert load_eq("parametric", {"peaks": "2", "max_gain_db": "6"}).params[0].high == 6.0
-    assert load_eq("slope").name == "slope"
+    assert load_eq("tilt").name == "tilt"
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_eqs_are_found_by_name_with_options_as_the_user_types_them():
         ("graphic", {"band": 3}, "Did you mean 'bands'"),
         ("graphic", {"bands": "many"}, "bands cannot be 'many'"),
         ("graphic", {"bands": "12"}, "10, 15, 31"),
-        ("slope", {"bands": "3"}, "Unknown option"),
+        ("tilt", {"bands": "3"}, "Unknown option"),
         ("parametric", {"peaks": 99}, "0 to 20"),
         ("parametric", {"max_gain_db": 0}, "max_gain_db"),
     ],

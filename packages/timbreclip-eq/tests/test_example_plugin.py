@@ -12,40 +12,40 @@ from timbreclip_eq import equalize
 from timbreclip_eq.entries import EQEntry, load_eq
 from timbreclip_eq.testing import check_eq
 
-EXAMPLE = Path(__file__).parents[3] / "docs" / "plugins" / "timbreclip-tilt"
+EXAMPLE = Path(__file__).parents[3] / "docs" / "plugins" / "timbreclip-treble"
 
 
 @pytest.fixture
 def example(monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLE))
-    import timbreclip_tilt
+    import timbreclip_treble
 
     usual = PluginManager.load_installed
 
     def load_installed(self):
         usual(self)
-        self.register(timbreclip_tilt, "timbreclip-tilt")
+        self.register(timbreclip_treble, "timbreclip-treble")
 
     monkeypatch.setattr(PluginManager, "load_installed", load_installed)
     plugin_manager.cache_clear()
-    yield timbreclip_tilt
-    for name in [n for n in sys.modules if n.startswith("timbreclip_tilt")]:
+    yield timbreclip_treble
+    for name in [n for n in sys.modules if n.startswith("timbreclip_treble")]:
         del sys.modules[name]
     plugin_manager.cache_clear()
 
 
 def test_the_example_plugin_is_found_and_keeps_the_contract(example):
     names = [r.entry.name for r in plugin_manager().entries(EQEntry)]
-    assert names == ["graphic", "parametric", "slope", "tilt"]
-    check_eq(load_eq("tilt"))
+    assert names == ["curve", "graphic", "parametric", "tilt", "treble"]
+    check_eq(load_eq("treble"))
 
 
 def test_the_example_plugin_is_fitted_and_rendered(example, model, sounds):
     audio = sounds.noise(1, 44_100)
     for word, sign in (("bright", 1), ("dark", -1)):
-        result = equalize(audio, sample_rate=44_100, target=word, eq="tilt", model=model)
+        result = equalize(audio, sample_rate=44_100, target=word, eq="treble", model=model)
         (knob,) = result.bands
-        assert (knob["name"], knob["unit"]) == ("slope", "dB/octave")
-        assert sign * knob["value"] > 0.5
+        assert (knob["name"], knob["unit"]) == ("treble", "dB")
+        assert sign * knob["value"] > 1
         assert result.similarity_after > result.similarity_before
         assert result.apply(audio, 44_100).abs().max() <= 1

@@ -39,7 +39,7 @@ def preset(eq, amount=1.0):
             "freq_hz": [90.0, 300.0, 1_234.567, 3_000.0, 6_000.0, 9_000.0],
             "q": [0.7, 2.0, 0.5, 8.0, 1.0, 0.9],
         },
-        "slope": {"slope": 1.5},
+        "tilt": {"slope": 1.5},
     }[eq]
     options = {"bands": 31} if eq == "graphic" else {}
     about = {"sample_rate": 48_000, "heard_hz": 16_000.0, "target": "bright\nand airy"}
@@ -118,11 +118,11 @@ def test_the_command_knows_every_format():
 
 
 @pytest.mark.parametrize("sample_rate", [44_100, 48_000])
-@pytest.mark.parametrize("eq", ["graphic", "parametric", "slope"])
+@pytest.mark.parametrize("eq", ["graphic", "parametric", "tilt"])
 @pytest.mark.parametrize("name", list(READERS))
 def test_what_is_read_back_has_the_same_response(name, eq, sample_rate):
     export = Export(preset=preset(eq), sample_rate=sample_rate)
-    if eq == "slope" and FORMATS[name].biquads:
+    if eq == "tilt" and FORMATS[name].biquads:
         with pytest.raises(UsageError, match="graphiceq, csv, ir"):
             FORMATS[name].make(export)
         return

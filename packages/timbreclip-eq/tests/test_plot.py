@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from timbreclip_core.cli.main import cli
-from timbreclip_eq import GraphicEQ, Preset, SlopeEQ
+from timbreclip_eq import GraphicEQ, Preset, TiltEQ
 from timbreclip_eq.plot import Picture, draw, save_picture, spectrogram_db, top_hz
 
 GAINS = torch.linspace(-9, 9, 10, dtype=torch.float64)[None]
@@ -52,7 +52,7 @@ def test_bands_that_are_held_look_different():
 
 def test_an_eq_without_bands_is_drawn():
     values = {"slope": torch.tensor([2.0], dtype=torch.float64)}
-    assert len(draw(picture(SlopeEQ(), values)).axes) == 4
+    assert len(draw(picture(TiltEQ(), values)).axes) == 4
 
 
 @pytest.mark.parametrize(("rate", "samples"), [(1_000, 1), (8_000, 50), (192_000, 100_000)])

@@ -27,7 +27,7 @@ def preset() -> Preset:
     )
 
 
-@pytest.mark.parametrize("name", ["graphic", "parametric", "slope"])
+@pytest.mark.parametrize("name", ["graphic", "parametric", "tilt"])
 def test_every_eq_goes_to_a_file_and_back(tmp_path, name):
     eq = load_eq(name)
     unit = torch.rand(1, eq.size, generator=torch.Generator().manual_seed(0)).double()

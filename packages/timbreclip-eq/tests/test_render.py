@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timbreclip_core.errors import InputError, UsageError
-from timbreclip_eq import GraphicEQ, Preset, SlopeEQ
+from timbreclip_eq import GraphicEQ, Preset, TiltEQ
 from timbreclip_eq.measure import centroid_hz, loudness_lufs, peak, true_peak
 from timbreclip_eq.render import render
 from timbreclip_eq.result import EQResult
@@ -211,7 +211,7 @@ def test_minus_one_undoes_one():
 def test_an_eq_without_biquads_is_rendered_without_delay():
     impulse = torch.zeros(1, 4_800)
     impulse[0, 100] = 0.5
-    out = result_for(SlopeEQ(), {"slope": torch.tensor([2.0], dtype=F64)}).apply(impulse, 48_000)
+    out = result_for(TiltEQ(), {"slope": torch.tensor([2.0], dtype=F64)}).apply(impulse, 48_000)
     assert out[0].abs().argmax() == 100
     assert not out[0, :99].abs().max() > 1e-6
 

@@ -32,7 +32,7 @@ def octave_mean(result, low_hz, high_hz):
 
 
 @pytest.mark.parametrize("name", SOUNDS)
-@pytest.mark.parametrize("eq", ["graphic", "parametric", "slope"])
+@pytest.mark.parametrize("eq", ["graphic", "parametric", "tilt"])
 @pytest.mark.parametrize("loss", ["cosine", "directional"])
 def test_bright_lifts_the_top_and_dark_lowers_it(sounds, model, name, eq, loss):
     audio = make(sounds, name)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .preset import Preset, load_preset
     from .result import EQResult
     from .search import SearchConfig
-    from .slope import SlopeEQ
+    from .tilt import TiltEQ
 
 _LAZY = {
     "CurveEQ": ".curve",
@@ -34,7 +34,7 @@ _LAZY = {
     "ParametricEQ": ".parametric",
     "Preset": ".preset",
     "SearchConfig": ".search",
-    "SlopeEQ": ".slope",
+    "TiltEQ": ".tilt",
     "equalize": ".fit",
     "equalize_many": ".fit",
     "load_preset": ".preset",
@@ -50,7 +50,7 @@ __all__ = [
     "ParametricEQ",
     "Preset",
     "SearchConfig",
-    "SlopeEQ",
+    "TiltEQ",
     "equalize",
     "equalize_many",
     "load_preset",

@@ -39,10 +39,10 @@ def _load_curve(options: CurveOptions | None = None) -> EQ:
     return CurveEQ(options or CurveOptions())
 
 
-def _load_slope(options: None = None) -> EQ:
-    from .slope import SlopeEQ
+def _load_tilt(options: None = None) -> EQ:
+    from .tilt import TiltEQ
 
-    return SlopeEQ()
+    return TiltEQ()
 
 
 @hookimpl
@@ -66,9 +66,9 @@ def tclip_eqs() -> Iterator[EQEntry]:
         options=CurveOptions,
     )
     yield EQEntry(
-        name="slope",
+        name="tilt",
         summary="One knob: dB per octave around 1 kHz.",
-        load=_load_slope,
+        load=_load_tilt,
     )
 
 

@@ -1,4 +1,4 @@
-"""The slope EQ: one knob."""
+"""The tilt EQ: one knob."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .params import Param
 PIVOT_HZ, LOWEST_HZ, HIGHEST_HZ = 1_000.0, 20.0, 20_000.0
 
 
-class SlopeEQ(EQ):
+class TiltEQ(EQ):
     """A tilt: a straight line over log frequency through 0 dB at 1 kHz, level outside 20 Hz-20 kHz.
 
     No biquad has this response: it is rendered as a minimum-phase FIR.
     """
 
-    name = "slope"
+    name = "tilt"
     params = (Param("slope", -3.0, 3.0, unit="dB/octave"),)
 
     def response(self, values: Values, freqs_hz: Tensor, sample_rate: int) -> Tensor:
