@@ -26,6 +26,7 @@ RATE = 32_000
 torch.set_num_threads(1)
 TINY = (
     "sounds.dataset=patches",
+    "sounds.teacher=",
     "texts.variants=2",
     "texts.pair_variants=1",
     "network.widths=[8, 8, 16, 16]",
