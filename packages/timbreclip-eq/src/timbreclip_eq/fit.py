@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +13,18 @@ from torch import Tensor
 
 from timbreclip_core.audio import as_batch
 from timbreclip_core.embedding import Embedding, check_same_space
-from timbreclip_core.encoders.base import unit
+from timbreclip_core.encoders.base import SpectralEncoder, unit
 from timbreclip_core.errors import InputError
 from timbreclip_core.model import Model, load_model
 from timbreclip_core.target import Target, as_target
 
 from .base import EQ
 from .entries import load_eq
-from .hearing import Hearing, hearing
+from .hearing import FilteredHearing, Hearing, hearing
 from .objective import Aim
 from .preset import Preset
 from .result import EQResult
-from .search import Candidate, SearchConfig, search
+from .search import Candidate, SearchConfig, polish, search
 
 NEUTRAL = "a sound"  # where the words' move starts from, for a directional loss
 
@@ -96,10 +97,17 @@ def equalize_many(
 
 @dataclass(frozen=True)
 class Prepared:
-    """A sound, and what the search needs of it."""
+    """A sound, and what the search needs of it.
+
+    Args:
+        sound: Itself.
+        aim: For the search.
+        finer: The same for polishing; None where that hears no finer.
+    """
 
     sound: Sound
     aim: Aim
+    finer: Aim | None = None
 
 
 class Fitter:
@@ -112,6 +120,11 @@ class Fitter:
         self.eq, self.model, self.target, self.config = eq, model, target, config
         self.kind = target.kind(model)
         self.hearing: Hearing = hearing(model, self.kind)
+        self.finer = FilteredHearing(model, self.kind) if self._polishes() else None
+
+    def _polishes(self) -> bool:
+        wanted = self.config.optimiser == "lbfgs" and self.config.polish_evaluations > 0
+        return wanted and isinstance(self.model.encoder, SpectralEncoder)
 
     def prepare(self, sound: Sound) -> Prepared:
         """Hear a sound and set its goal.
@@ -123,11 +136,14 @@ class Fitter:
         flat = torch.ones(len(self.hearing.freqs_hz(data)), device=self.hearing.device)
         with torch.no_grad():
             origin = self._label(self.hearing.mix(data, flat)[None])
-            if self.config.loss == "directional":
-                goal = self._move(origin)
-                return Prepared(sound, Aim(data, sound.sample_rate, goal, origin.plain()[0]))
-            goal = self.target.vector(self.model, origin).plain()[0]
-        return Prepared(sound, Aim(data, sound.sample_rate, goal))
+            directional = self.config.loss == "directional"
+            goal = self._move(origin) if directional else None
+            goal = self.target.vector(self.model, origin).plain()[0] if goal is None else goal
+        aim = Aim(data, sound.sample_rate, goal, origin.plain()[0] if directional else None)
+        if self.finer is None:
+            return Prepared(sound, aim)
+        windows = self.finer.listen(sound.audio, sound.sample_rate, self.config.max_windows)
+        return Prepared(sound, aim, dataclasses.replace(aim, data=windows))
 
     def find(
         self, prepared: Sequence[Prepared], *, together: bool = False
@@ -137,10 +153,13 @@ class Fitter:
         Args:
             together: One EQ for all: every sound gets the same candidates.
         """
-        aims = [p.aim for p in prepared]
-        problems = [aims] if together else [[aim] for aim in aims]
-        found = search(self.eq, self.hearing, problems, self.config)
-        return found * len(aims) if together else found
+        found = search(
+            self.eq, self.hearing, _problems([p.aim for p in prepared], together), self.config
+        )
+        finer = [p.finer for p in prepared if p.finer is not None]
+        if self.finer is not None:
+            found = polish(self.eq, self.finer, _problems(finer, together), found, self.config)
+        return found * len(prepared) if together else found
 
     def similarity(self, sound: Sound, others: Sequence[Tensor]) -> list[float]:
         """Cosines to the target of the sound itself and of versions of it, embedded anew."""
@@ -210,3 +229,7 @@ class Fitter:
                 "at the value of the last one that it hears."
             )
         return sentences
+
+
+def _problems(aims: list[Aim], together: bool) -> list[list[Aim]]:
+    return [aims] if together else [[aim] for aim in aims]

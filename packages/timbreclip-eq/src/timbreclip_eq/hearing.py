@@ -1,8 +1,9 @@
 """What an encoder hears of a filtered sound, without filtering the sound again and again.
 
 A ``SpectralEncoder`` starts from a power spectrogram: multiplying that by |H|^2 stands for
-filtering the waveform, and is exact as long as the impulse response is short against the frame.
-Any other encoder gets the waveform, filtered with zero phase in the frequency domain.
+filtering the waveform, and is exact as long as the impulse response is short against the frame;
+``FilteredHearing`` hears what it leaves out. Any other encoder gets the waveform, filtered with
+zero phase in the frequency domain.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor
 
 from timbreclip_core import audio as au
+from timbreclip_core.dsp.fir import minimum_phase
 from timbreclip_core.encoders.base import Encoder, SpectralEncoder
 from timbreclip_core.model import PRECISIONS, Model
 
+TAPS = 8_192  # of the filter: a quarter of a second at 32 kHz
 LOUD_ENOUGH = 1e-2  # of the energy of the loudest window: 20 dB below it
 
 
@@ -109,6 +112,32 @@ class SpectralHearing(Hearing):
 
     def filtered(self, data: Tensor, magnitude: Tensor) -> tuple[Tensor, Tensor]:
         power = data * magnitude.square()[..., None]
+        with self._precision():
+            vectors = self.encoder.from_power(power)[self.kind].float()
+        return vectors, power.mean((1, 2))
+
+
+class FilteredHearing(SpectralHearing):
+    """Through the waveform, filtered as it will be rendered, with minimum phase: exact, slower.
+
+    Where a sound starts at once, a filter rings, and in the cells around it there is more than the
+    power spectrogram times |H|^2: a sensitive encoder hears that.
+    """
+
+    def prepare(self, windows: Tensor) -> Tensor:
+        return windows
+
+    def freqs_hz(self, data: Tensor) -> Tensor:
+        return torch.linspace(0, self.encoder.sample_rate / 2, 2 * TAPS + 1, dtype=torch.float64)
+
+    def filtered(self, data: Tensor, magnitude: Tensor) -> tuple[Tensor, Tensor]:
+        taps = minimum_phase(magnitude, TAPS).to(data.dtype)
+        size = 1 << (data.shape[-1] + TAPS - 1).bit_length()
+        spectrum = torch.fft.rfft(data, size) * torch.fft.rfft(taps, size)
+        wave = torch.fft.irfft(spectrum, size)[:, : data.shape[-1]]
+        # A render is as long as its source: what rings after its end is cut off.
+        ended = data.flip(-1).abs().cummax(-1).values.flip(-1) == 0
+        power = self.encoder.spectrogram(wave.masked_fill(ended, 0.0))
         with self._precision():
             vectors = self.encoder.from_power(power)[self.kind].float()
         return vectors, power.mean((1, 2))

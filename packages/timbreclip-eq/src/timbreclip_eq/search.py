@@ -17,6 +17,7 @@ from .objective import Aim, Losses, Penalty
 
 OPTIMISERS = ("lbfgs", "adam")
 LOSSES = ("cosine", "directional")
+POLISH_STEP = 0.02  # of the range: the start is near the end
 SPREAD = 0.35  # of the range, either way from the neutral point: how far other starts lie
 
 
@@ -35,6 +36,7 @@ class SearchConfig:
         learning_rate: Of Adam; ranges have length 1.
         size_penalty: Loss of a curve that is 12 dB everywhere.
         smoothness_penalty: Loss of a curve with a slope of 12 dB per octave everywhere.
+        polish_evaluations: Of the loss as the true filter gives it, after L-BFGS; 0 for none.
         max_windows: Windows of a long sound that the search hears; the result is always judged on
             the whole sound.
     """
@@ -48,6 +50,7 @@ class SearchConfig:
     learning_rate: float = adam.AdamConfig.learning_rate
     size_penalty: float = 0.03
     smoothness_penalty: float = 0.05
+    polish_evaluations: int = 12
     max_windows: int = 8
 
     def __post_init__(self) -> None:
@@ -60,13 +63,22 @@ class SearchConfig:
         counts = (self.restarts, self.max_evaluations, self.steps, self.max_windows)
         if any(count is not None and count < 1 for count in counts):
             raise UsageError("restarts, max_evaluations, steps and max_windows must be at least 1.")
-        if min(self.learning_rate, self.size_penalty, self.smoothness_penalty) < 0:
-            raise UsageError("The learning rate and the penalties must not be negative.")
+        positive = (self.learning_rate, self.size_penalty, self.smoothness_penalty)
+        if min(*positive, self.polish_evaluations) < 0:
+            raise UsageError(
+                "The learning rate, the penalties and polish_evaluations must not be negative."
+            )
 
 
 PRESETS = {
     "default": SearchConfig(),
-    "paper": SearchConfig(optimiser="adam", restarts=1, size_penalty=0.0, smoothness_penalty=0.0),
+    "paper": SearchConfig(
+        optimiser="adam",
+        restarts=1,
+        size_penalty=0.0,
+        smoothness_penalty=0.0,
+        polish_evaluations=0,
+    ),
 }
 
 
@@ -121,6 +133,44 @@ def search(
     count = len(first)
     groups = [candidates[i * count : (i + 1) * count] for i in range(len(problems))]
     return [sorted(group, key=lambda c: c.loss) for group in groups]
+
+
+def polish(
+    eq: EQ,
+    hearing: Hearing,
+    problems: Sequence[Sequence[Aim]],
+    found: Sequence[Sequence[Candidate]],
+    config: SearchConfig,
+) -> list[list[Candidate]]:
+    """Go on from the best candidate of each problem with a finer hearing.
+
+    Args:
+        eq: The parametrisation.
+        hearing: The finer one, which the aims are for.
+        problems: As for ``search``.
+        found: Its result.
+        config: How; its ``polish_evaluations`` are the most.
+
+    Returns:
+        The candidates with the polished one in front; its history goes on from the search's, whose
+        losses are those of the coarser hearing.
+    """
+    penalty = Penalty(config.size_penalty, config.smoothness_penalty)
+    losses = Losses(eq, hearing, problems, list(range(len(problems))), penalty)
+    start = torch.stack([group[0].unit for group in found])
+    quick = lbfgs.LBFGSConfig(max_evaluations=config.polish_evaluations, first_step=POLISH_STEP)
+    ends = lbfgs.minimise(losses, start, lower=0.0, upper=1.0, config=quick)
+    polished = []
+    for row, group in enumerate(found):
+        best = Candidate(
+            ends.x[row],
+            float(ends.loss[row]),
+            group[0].evaluations + int(ends.evaluations[row]),
+            group[0].converged,
+            [*group[0].history, *ends.history[row]],
+        )
+        polished.append([best, *group[1:]])
+    return polished
 
 
 def starting_points(eq: EQ, config: SearchConfig) -> Tensor:
