@@ -243,3 +243,9 @@ def test_the_curve_is_that_of_the_filter_at_every_rate():
     out = result.apply(impulse, 44_100)[0].numpy() / 0.01
     spectrum = np.exp(-2j * np.pi * np.outer(freqs / 44_100, np.arange(1 << 17))) @ out
     np.testing.assert_allclose(20 * np.log10(abs(spectrum)), result.curve(freqs), atol=1e-3)
+
+
+def test_the_centroid_is_of_what_people_hear():
+    t = torch.arange(96_000, dtype=F64) / 96_000
+    low, ultrasonic = (torch.sin(2 * torch.pi * hz * t)[None] for hz in (3_000, 30_000))
+    assert centroid_hz(low + 10 * ultrasonic, 96_000) == pytest.approx(3_000, rel=0.05)

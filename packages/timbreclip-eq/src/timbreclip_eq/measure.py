@@ -19,6 +19,7 @@ from timbreclip_core.measures.spectral import frame_centroids
 SHORTEST_S = 0.4  # a gating block of BS.1770
 SLOWEST_HZ = 8_000  # below it the K weighting's shelf reaches Nyquist
 MOST_CHANNELS = 5  # that BS.1770 gives weights to
+HEARD_HZ = 20_000.0
 _FRAMES_AT_ONCE = 2_048
 _EDGE = 64  # samples beside a block that the interpolation looks at
 
@@ -77,22 +78,24 @@ def true_peak(audio: Tensor, sample_rate: int) -> float:
 def centroid_hz(audio: Tensor, sample_rate: int) -> float | None:
     """Spectral centroid of the channel mean, Hz; None for silence.
 
-    Core's descriptor of that name, at the sound's own rate: the mean frequency of a frame, weighted
-    by amplitude, averaged over the frames within 40 dB of the loudest.
+    Core's descriptor of that name, at the sound's own rate but of what people hear, up to 20 kHz:
+    the mean frequency of a frame, weighted by amplitude, averaged over the frames within 40 dB of
+    the loudest.
     """
     mono = audio.detach().to("cpu", torch.float64).mean(0)
     size = 1 << round(math.log2(max(32.0, FRAME_S * sample_rate)))
     mono = torch.nn.functional.pad(mono, (0, max(0, size - len(mono))))
     window = torch.hann_window(size, dtype=torch.float64)
     freqs_hz = torch.linspace(0, sample_rate / 2, size // 2 + 1, dtype=torch.float64)
+    heard = freqs_hz <= HEARD_HZ
     highest = float(mono.abs().max())
     if highest == 0:
         return None
     energies, centres = [], []
     for frames in (mono / highest).unfold(0, size, size // 4).split(_FRAMES_AT_ONCE):
-        power = torch.fft.rfft(frames * window).abs().square().mT[None] / size
+        power = torch.fft.rfft(frames * window)[:, heard].abs().square().mT[None] / size
         energies.append(power.sum((0, 1)))
-        centres.append(frame_centroids(power, freqs_hz)[0])
+        centres.append(frame_centroids(power, freqs_hz[heard])[0])
     return float(gated_mean(torch.cat(centres), gate(torch.cat(energies))))
 
 

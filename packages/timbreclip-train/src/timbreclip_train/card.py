@@ -15,8 +15,9 @@ CARD = """\
 # timbreclip `small`, version {version}
 
 Sounds and words in one space: an audio encoder of about {millions:.1f} million parameters that
-hears 4 s of mono audio at 32 kHz, and a sentence encoder with a linear layer. "text" vectors
-({dim} numbers) compare sounds with words, "timbre" vectors ({hidden} numbers) sounds with sounds.
+hears 4 s of mono audio at 32 kHz, and a sentence encoder with two layers after it. "text"
+vectors ({dim} numbers) compare sounds with words, "timbre" vectors ({hidden} numbers) sounds with
+sounds.
 
 ## Data
 
@@ -28,23 +29,27 @@ SoundFonts and drum kits:
 {sources}
 
 Each note was changed anew every time it was heard (equalisers, low-pass filters, limits at 4 and 8
-kHz, noise, shifts, cuts). No sound is part of the weights or of this package; the presets' names
-and categories, and attributes measured of the sounds, are what was learnt as words.
+kHz, other pitches, other contrasts, noise, gaps, shifts, cuts). No sound is part of the weights or
+of this package; the presets' names and categories, and attributes measured of the sounds, are what
+was learnt as words.
 Whole collections were kept apart for validation and for the test (`splits.toml` of
 timbreclip-train).
 
-The text side is {source}, kept as it is but for its token table in int8 and its layers in float16;
-only the linear layer after it was trained.
+The text side is {source},
+kept as it is but for its token table in int8 and its layers in float16; only the two layers after
+it were trained, with noise on its vectors.
 {teacher}
 ## Training
 
-{steps:,} steps of {batch} sounds on one CPU core; multi-positive symmetric cross entropy by kind of
-text (Radford et al. 2021; Khosla et al. 2020). The same weights come from
+{steps:,} of {all_steps:,} steps of {batch} sounds on one CPU core, the best by validation;
+multi-positive symmetric cross entropy by kind of text (Radford et al. 2021; Khosla et al. 2020),
+choice among categories, order by measured descriptors. The same weights come from
 
-    tclip data render all --out CORPUS
+    tclip data render all --set more=FONTS --out CORPUS
 {commands}
 
-on the same versions of the packages. All settings are in `config.json`.
+on the same versions of the packages (`docs/datasets.md` says what FONTS holds). All settings are in
+`config.json`.
 
 ## Results on the validation collections
 
@@ -99,6 +104,7 @@ def model_card(
         teacher=_teacher(config.sounds.teacher),
         commands=_commands(config),
         steps=steps,
+        all_steps=config.optimiser.steps,
         batch=config.optimiser.batch,
         rows="\n".join(f"| {name} | {value:.3f} |" for name, value in figures.items()),
     )
