@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -113,10 +113,31 @@ class EQ(ABC):
         if sections is not None:
             return apply_sections(audio, sections[0])
 
-        def response(freqs_hz: Tensor) -> Tensor:
-            return 10 ** (self.curve_db(values, freqs_hz, sample_rate, amount)[0] / 20)
+        return apply_fir(audio, fir_for(self.magnitude(values, sample_rate, amount), sample_rate))
 
-        return apply_fir(audio, fir_for(response, sample_rate))
+    def magnitude(
+        self, values: Values, sample_rate: int, amount: float = 1.0
+    ) -> Callable[[Tensor], Tensor]:
+        """Frequencies ``(freqs,)`` in Hz to magnitudes ``(freqs,)``, for a batch of one."""
+        return lambda freqs_hz: 10 ** (self.curve_db(values, freqs_hz, sample_rate, amount)[0] / 20)
+
+
+def hold_gains(gains_db: Tensor, centres_hz: Tensor, heard_hz: float) -> Tensor:
+    """Gains ``(batch, bands)`` with those above what is heard equal to the last that is heard.
+
+    A word that lifts the top should lift all of it: a step back to 0 dB at the limit of the
+    encoder's hearing would be heard as one.
+    """
+    last = max(int((centres_hz <= heard_hz).sum()) - 1, 0)
+    held = gains_db[:, last : last + 1].expand(-1, gains_db.shape[1] - last - 1)
+    return torch.cat([gains_db[:, : last + 1], held], dim=1)
+
+
+def band_state(usable: bool, heard: bool) -> str:
+    """What ``bands`` calls it: ``"off"``, ``"heard"`` or ``"held"``."""
+    if not usable:
+        return "off"
+    return "heard" if heard else "held"
 
 
 def _db(magnitude: Tensor) -> Tensor:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from .base import EQ
     from .fit import Fitter
-    from .result import EQResult
     from .search import SearchConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -131,7 +130,7 @@ def fit_files(files: tuple[Path, ...], out: Path, as_json: bool, **options: Any)
         "preset": str(out),
         **preset.as_dict(),
         "bands": preset.bands(),
-        "similarity": [_similarity(r) for r in results],
+        "similarity": [r.similarity for r in results],
         "warnings": list(dict.fromkeys(w for r in results for w in r.warnings)),
         "failed": failed,
     }
@@ -308,10 +307,6 @@ def _expand(files: tuple[Path, ...]) -> list[Path]:
     from timbreclip_core.batch import sound_files
 
     return sound_files(files)
-
-
-def _similarity(result: EQResult) -> dict[str, float]:
-    return {"before": result.similarity_before, "after": result.similarity_after}
 
 
 def _report(records: Iterable[dict[str, Any]], total: int, as_json: bool) -> None:

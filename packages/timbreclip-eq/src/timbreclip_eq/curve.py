@@ -11,7 +11,7 @@ from torch import Tensor
 from timbreclip_core.dsp.filters import apply_fir
 from timbreclip_core.dsp.fir import linear_phase_for
 
-from .base import EQ, HIGHEST, Values
+from .base import EQ, HIGHEST, Values, band_state, hold_gains
 from .options import CurveOptions
 from .params import Param
 
@@ -62,10 +62,7 @@ class CurveEQ(EQ):
         return inner
 
     def hold(self, values: Values, heard_hz: float) -> Values:
-        gains_db = values["gain_db"]
-        last = max(int((self.centres_hz <= heard_hz).sum()) - 1, 0)
-        held = gains_db[:, last : last + 1].expand(-1, gains_db.shape[1] - last - 1)
-        return {"gain_db": torch.cat([gains_db[:, : last + 1], held], dim=1)}
+        return {"gain_db": hold_gains(values["gain_db"], self.centres_hz, heard_hz)}
 
     def bands(self, values: Values, sample_rate: int, heard_hz: float) -> list[dict[str, Any]]:
         reached_db = self.curve_db(values, self.centres_hz, sample_rate)[0].tolist()
@@ -77,7 +74,7 @@ class CurveEQ(EQ):
                 "gain_db": gain_db,
                 "filter_gain_db": gain_db,
                 "q": 0.0,
-                "state": self._state(centre_hz, sample_rate, heard_hz),
+                "state": band_state(centre_hz < HIGHEST * sample_rate, centre_hz <= heard_hz),
             }
             for centre_hz, gain_db in rows
         ]
@@ -87,16 +84,7 @@ class CurveEQ(EQ):
     ) -> Tensor:
         if self.options.phase == "minimum" or amount == 0:
             return super().filter(audio, values, sample_rate, amount)
-
-        def response(freqs_hz: Tensor) -> Tensor:
-            return 10 ** (self.curve_db(values, freqs_hz, sample_rate, amount)[0] / 20)
-
-        taps = linear_phase_for(response, sample_rate)
+        taps = linear_phase_for(self.magnitude(values, sample_rate, amount), sample_rate)
         delay = len(taps) // 2
         later = torch.nn.functional.pad(audio, (0, delay))
         return apply_fir(later, taps)[..., delay:]
-
-    def _state(self, centre_hz: float, sample_rate: int, heard_hz: float) -> str:
-        if centre_hz >= HIGHEST * sample_rate:
-            return "off"
-        return "heard" if centre_hz <= heard_hz else "held"

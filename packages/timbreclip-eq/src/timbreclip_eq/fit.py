@@ -132,7 +132,9 @@ class Fitter:
         Raises:
             InputError: Silence, or the target is no point for this sound.
         """
-        data = self.hearing.listen(sound.audio, sound.sample_rate, self.config.max_windows)
+        windows = self.hearing.windows(sound.audio, sound.sample_rate, self.config.max_windows)
+        with torch.no_grad():
+            data = self.hearing.prepare(windows)
         flat = torch.ones(len(self.hearing.freqs_hz(data)), device=self.hearing.device)
         with torch.no_grad():
             origin = self._label(self.hearing.mix(data, flat)[None])
@@ -142,8 +144,7 @@ class Fitter:
         aim = Aim(data, sound.sample_rate, goal, origin.plain()[0] if directional else None)
         if self.finer is None:
             return Prepared(sound, aim)
-        windows = self.finer.listen(sound.audio, sound.sample_rate, self.config.max_windows)
-        return Prepared(sound, aim, dataclasses.replace(aim, data=windows))
+        return Prepared(sound, aim, dataclasses.replace(aim, data=self.finer.prepare(windows)))
 
     def find(
         self, prepared: Sequence[Prepared], *, together: bool = False

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from timbreclip_core.dsp import biquad
 
-from .base import EQ, HIGHEST, Values
+from .base import EQ, HIGHEST, Values, band_state, hold_gains
 from .options import GraphicOptions
 from .params import Param
 
@@ -59,15 +59,7 @@ class GraphicEQ(EQ):
         return self._filters(gains_db, count, sample_rate)
 
     def hold(self, values: Values, heard_hz: float) -> Values:
-        """Bands above what is heard take the value of the last band that is heard.
-
-        A word that lifts the top should lift all of it: a step back to 0 dB at the limit of the
-        encoder's hearing would be heard as one.
-        """
-        gains_db = values["gain_db"]
-        last = max(int((self.centres_hz <= heard_hz).sum()) - 1, 0)
-        held = gains_db[:, last : last + 1].expand(-1, gains_db.shape[1] - last - 1)
-        return {"gain_db": torch.cat([gains_db[:, : last + 1], held], dim=1)}
+        return {"gain_db": hold_gains(values["gain_db"], self.centres_hz, heard_hz)}
 
     def bands(self, values: Values, sample_rate: int, heard_hz: float) -> list[dict[str, Any]]:
         filter_gains_db = self.filter_gains_db(values["gain_db"], sample_rate)[0].tolist()
@@ -83,7 +75,7 @@ class GraphicEQ(EQ):
                 "gain_db": gain_db,
                 "filter_gain_db": filter_gain_db,
                 "q": q,
-                "state": _state(index < count, centre_hz <= heard_hz),
+                "state": band_state(index < count, centre_hz <= heard_hz),
             }
             for index, (centre_hz, gain_db, filter_gain_db, q) in enumerate(rows)
         ]
@@ -128,9 +120,3 @@ def _inverse_leak(bands: int, sample_rate: int) -> Tensor:
     sections = eq._filters(probes, count, sample_rate)[:, None]
     leak = biquad.cascade_db(sections, eq.centres_hz[:count], sample_rate) / _PROBE_DB
     return torch.linalg.inv(leak.mT)
-
-
-def _state(usable: bool, heard: bool) -> str:
-    if not usable:
-        return "off"
-    return "heard" if heard else "held"

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from timbreclip_core.errors import InputError
-from timbreclip_core.files import atomic_path
 
 from .fit import Fitter, Sound
 from .plot import (
     CURVE_COLOUR,
     LOWEST_HZ,
-    RANGE_DB,
-    frequency_ticks,
+    draw_spectrogram,
+    new_figure,
+    save_figure,
     spectrogram_db,
     top_hz,
 )
@@ -48,7 +48,7 @@ class Row:
         cells = [
             {
                 "prompt": prompt,
-                "similarity": {"before": r.similarity_before, "after": r.similarity_after},
+                "similarity": r.similarity,
                 "bands": r.bands,
             }
             for prompt, r in zip(prompts, self.results, strict=True)
@@ -78,20 +78,13 @@ def fit_rows(files: Sequence[Path], fitters: Sequence[Fitter]) -> Iterator[Row |
 
 def save_grid(path: Path, rows: Sequence[Row], prompts: Sequence[str]) -> None:
     """Draw the grid, in the format of the suffix."""
-    figure = draw_grid(rows, prompts)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    save_figure(path, draw_grid(rows, prompts))
 
 
 def draw_grid(rows: Sequence[Row], prompts: Sequence[str]) -> Figure:
     """Spectrograms before and after every EQ, with its curve; all curves on one scale."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = 1 + len(prompts)
-    size = (CELL_IN[0] * columns + 1.2, CELL_IN[1] * len(rows) + 1.0)
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(CELL_IN[0] * columns + 1.2, CELL_IN[1] * len(rows) + 1.0)
     axes = figure.subplots(len(rows), columns, squeeze=False)
     limit = max(LEAST_RANGE_DB, *(_largest_db(r, row.sound) for row in rows for r in row.results))
     for number, row in enumerate(rows):
@@ -113,14 +106,8 @@ def _draw_row(axes: Sequence[Axes], row: Row, limit: float) -> Any:
     levels = [spectrogram_db(audio, rate) for audio in sounds]
     top = max(float(level.max()) for level in levels)
     seconds = row.sound.audio.shape[-1] / rate
-    edges_hz = np.geomspace(LOWEST_HZ, top_hz(rate), levels[0].shape[0] + 1)
     for column, (axis, level) in enumerate(zip(axes, levels, strict=True)):
-        edges_s = np.linspace(0, seconds, level.shape[1] + 1)
-        image = axis.pcolormesh(
-            edges_s, edges_hz, level - top, vmin=-RANGE_DB, vmax=0, cmap="magma", rasterized=True
-        )
-        axis.set(yscale="log")
-        frequency_ticks(axis.yaxis, rate)
+        image = draw_spectrogram(axis, level - top, seconds, rate)
         axis.tick_params(labelsize=7, labelleft=column == 0)
         if column:
             _draw_curve(axis, row.results[column - 1], rate, seconds, limit)

@@ -59,7 +59,12 @@ class Hearing(ABC):
         """
 
     def listen(self, audio: Tensor, sample_rate: int, max_windows: int) -> Tensor:
-        """Prepared windows of a sound ``(channels, samples)``.
+        """``windows`` of a sound, prepared."""
+        with torch.no_grad():
+            return self.prepare(self.windows(audio, sample_rate, max_windows))
+
+    def windows(self, audio: Tensor, sample_rate: int, max_windows: int) -> Tensor:
+        """What the encoder is given of a sound ``(channels, samples)``: ``(windows, samples)``.
 
         Of a long sound, up to ``max_windows`` are kept, evenly spread over those within 20 dB of
         the loudest.
@@ -76,8 +81,7 @@ class Hearing(ABC):
         loud = (energy >= LOUD_ENOUGH * energy.max()).nonzero().flatten()
         if len(loud) > max_windows:
             loud = loud[torch.linspace(0, len(loud) - 1, max_windows).round().long()]
-        with torch.no_grad():
-            return self.prepare(windows[loud].to(self.device))
+        return windows[loud].to(self.device)
 
     def mix(self, data: Tensor, magnitude: Tensor) -> Tensor:
         """Unit vector ``(dim,)`` of one sound after a filter ``(freqs,)``: windows by energy."""
@@ -111,7 +115,9 @@ class SpectralHearing(Hearing):
         return self.encoder.freqs_hz.to("cpu", torch.float64)
 
     def filtered(self, data: Tensor, magnitude: Tensor) -> tuple[Tensor, Tensor]:
-        power = data * magnitude.square()[..., None]
+        return self._vectors(data * magnitude.square()[..., None])
+
+    def _vectors(self, power: Tensor) -> tuple[Tensor, Tensor]:
         with self._precision():
             vectors = self.encoder.from_power(power)[self.kind].float()
         return vectors, power.mean((1, 2))
@@ -137,10 +143,7 @@ class FilteredHearing(SpectralHearing):
         wave = torch.fft.irfft(spectrum, size)[:, : data.shape[-1]]
         # A render is as long as its source: what rings after its end is cut off.
         ended = data.flip(-1).abs().cummax(-1).values.flip(-1) == 0
-        power = self.encoder.spectrogram(wave.masked_fill(ended, 0.0))
-        with self._precision():
-            vectors = self.encoder.from_power(power)[self.kind].float()
-        return vectors, power.mean((1, 2))
+        return self._vectors(self.encoder.spectrogram(wave.masked_fill(ended, 0.0)))
 
 
 class WaveformHearing(Hearing):

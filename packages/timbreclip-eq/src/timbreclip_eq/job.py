@@ -159,7 +159,7 @@ def _finish_fit(
     after = result.similarity_after
     if writing.amount != 1:
         after = fitter.similarity(prepared.sound, [rendered.audio])[1]
-    similarity = {"before": result.similarity_before, "after": after}
+    similarity = {**result.similarity, "after": after}
     search = {
         "loss": result.loss,
         "evaluations": result.evaluations,
@@ -221,6 +221,20 @@ def _write(
         "exports": [],
         "warnings": list(rendered.warnings),
     }
+    _write_beside(task, content, preset, rendered, writing, record)
+    return record
+
+
+def _write_beside(
+    task: Task,
+    content: SoundFile,
+    preset: Preset,
+    rendered: Rendered,
+    writing: Writing,
+    record: dict[str, Any],
+) -> None:
+    """Preset, exports and picture, as far as they are wanted; their paths go into the record."""
+    rate = content.sample_rate
     if writing.save_preset:
         preset_path = task.out.with_suffix(".eq.json")
         record["preset"] = str(preset_path)
@@ -233,9 +247,8 @@ def _write(
         record["picture"] = str(picture_path)
         facts = tuple(_facts(record))
         title = f"{task.source.name}: {preset.target}"
-        picture = Picture(content.audio, rendered.audio, rate, preset, amount, title, facts)
-        save_picture(picture_path, picture)
-    return record
+        shown = (content.audio, rendered.audio, rate, preset, record["amount"], title, facts)
+        save_picture(picture_path, Picture(*shown))
 
 
 def _facts(record: dict[str, Any]) -> Iterator[str]:

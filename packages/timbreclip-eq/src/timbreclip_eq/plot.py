@@ -50,18 +50,28 @@ class Picture:
 
 def save_picture(path: str | Path, picture: Picture) -> None:
     """Write the picture, in the format of the suffix."""
-    figure = draw(picture)
+    save_figure(path, draw(picture))
+
+
+def new_figure(width_in: float, height_in: float) -> Figure:
+    """An empty figure that needs no display; sizes in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(path: str | Path, figure: Figure) -> None:
+    """Write a figure, in the format of the suffix."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
 
 def draw(picture: Picture) -> Figure:
     """EQ curve on top, spectrograms before and after below; sized in inches, 11 by 7."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 7), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(11, 7)
     grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.15))
     _draw_curve(figure.add_subplot(grid[0, :]), picture)
     levels = [spectrogram_db(x, picture.sample_rate) for x in (picture.before, picture.after)]
@@ -128,7 +138,7 @@ def _draw_curve(axis: Axes, picture: Picture) -> None:
         xlabel="Frequency in Hz",
         ylabel="Gain in dB",
     )
-    frequency_ticks(axis.xaxis, rate)
+    _frequency_ticks(axis.xaxis, rate)
     axis.grid(True, which="major", alpha=0.3)
     axis.legend(loc="best", fontsize=8)
 
@@ -165,20 +175,26 @@ def _draw_spectrogram(
     axis: Axes, level: np.ndarray, picture: Picture, top: float, name: str
 ) -> Any:
     seconds = picture.before.shape[-1] / picture.sample_rate
-    edges_hz = np.geomspace(LOWEST_HZ, top_hz(picture.sample_rate), level.shape[0] + 1)
-    edges_s = np.linspace(0, seconds, level.shape[1] + 1)
-    image = axis.pcolormesh(
-        edges_s, edges_hz, level - top, vmin=-RANGE_DB, vmax=0, cmap="magma", rasterized=True
-    )
-    axis.set(yscale="log", title=name, xlabel="Time in s")
+    image = draw_spectrogram(axis, level - top, seconds, picture.sample_rate)
+    axis.set(title=name, xlabel="Time in s")
     if name == "Before":
         axis.set_ylabel("Frequency in Hz")
-    frequency_ticks(axis.yaxis, picture.sample_rate)
     return image
 
 
-def frequency_ticks(axis: Any, sample_rate: int) -> None:
-    """Round numbers on a frequency axis, as ``500`` and ``2k``."""
+def draw_spectrogram(axis: Axes, level: np.ndarray, seconds: float, sample_rate: int) -> Any:
+    """What ``spectrogram_db`` gives, 0 dB the brightest, on a logarithmic axis; the image."""
+    edges_hz = np.geomspace(LOWEST_HZ, top_hz(sample_rate), level.shape[0] + 1)
+    edges_s = np.linspace(0, seconds, level.shape[1] + 1)
+    image = axis.pcolormesh(
+        edges_s, edges_hz, level, vmin=-RANGE_DB, vmax=0, cmap="magma", rasterized=True
+    )
+    axis.set(yscale="log")
+    _frequency_ticks(axis.yaxis, sample_rate)
+    return image
+
+
+def _frequency_ticks(axis: Any, sample_rate: int) -> None:
     from matplotlib.ticker import NullFormatter
 
     ticks = [f for f in TICKS_HZ if f <= top_hz(sample_rate)]

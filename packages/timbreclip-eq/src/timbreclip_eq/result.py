@@ -40,6 +40,11 @@ class EQResult:
     warnings: tuple[str, ...] = ()
 
     @property
+    def similarity(self) -> dict[str, float]:
+        """``before`` and ``after``, for records."""
+        return {"before": self.similarity_before, "after": self.similarity_after}
+
+    @property
     def bands(self) -> list[dict[str, Any]]:
         """What is set, one record a band (``Preset.bands``)."""
         return self.preset.bands()
