@@ -1,26 +1,21 @@
 """Several processes share a batch and give what one gives."""
 
-import csv
 import json
 import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 from torch import nn
 
 from timbreclip_core.errors import UsageError
 from timbreclip_train.config import load_preset
-from timbreclip_train.datasets.patches import Patches
 from timbreclip_train.loop import load_run, train
 from timbreclip_train.processes import Processes, start
 from timbreclip_train.recipes import Material
 from timbreclip_train.recipes.groups import in_groups
 from timbreclip_train.recipes.small import SmallRecipe
-from timbreclip_train.rendering.synth import labels, render, sample_patch
 
 RATE = 32_000
 torch.set_num_threads(1)
@@ -45,19 +40,8 @@ TINY = (
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    root = tmp_path_factory.mktemp("corpus")
-    with (root / "manifest.csv").open("w", newline="") as stream:
-        table = csv.writer(stream)
-        table.writerow(["file", "patch", "title", "category", "tags", "pitch", "velocity"])
-        for seed in range(20):
-            patch = sample_patch(seed)
-            known = labels(patch, 60)
-            audio = render(patch, 60, 100, 0.4, 0.2, RATE)
-            soundfile.write(root / f"{seed}.wav", (audio / np.abs(audio).max()).T * 0.9, RATE)
-            row = [f"{seed}.wav", f"patch-{seed}", known["title"][0], known["category"][0]]
-            table.writerow([*row, ";".join(known["tags"]), 60, 100])
-    return Patches(root)
+def corpus(synth_patches, tmp_path_factory):
+    return synth_patches(tmp_path_factory.mktemp("corpus"), 20, (60,), 0.4, 0.2)
 
 
 @pytest.fixture(scope="module")

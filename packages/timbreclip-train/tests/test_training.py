@@ -1,4 +1,3 @@
-import csv
 import json
 import os
 import signal
@@ -30,7 +29,6 @@ from timbreclip_train.recipes import Material
 from timbreclip_train.recipes.base import notes_of
 from timbreclip_train.recipes.small import SPECTRA, batch_loss, open_split, open_taught
 from timbreclip_train.recipes.small_networks import SmallNetworks
-from timbreclip_train.rendering.synth import labels, render, sample_patch
 from timbreclip_train.spectra import SpectraError, compute_missing, open_spectra, plan_shards
 from timbreclip_train.state import BEST, CHECKPOINT, TrainState, rate_share, read_checkpoint
 from timbreclip_train.teachers.taught import FILE, Taught, write_file
@@ -62,22 +60,9 @@ def tiny(*more):
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory):
+def corpus(synth_patches, tmp_path_factory):
     """Forty patches of the repository's synthesiser, two notes each, as a dataset of patches."""
-    root = tmp_path_factory.mktemp("corpus")
-    with (root / "manifest.csv").open("w", newline="") as stream:
-        table = csv.writer(stream)
-        table.writerow(["file", "patch", "title", "category", "tags", "pitch", "velocity"])
-        for seed in range(40):
-            patch = sample_patch(seed)
-            for pitch in (48, 64):
-                known = labels(patch, pitch)
-                name = f"{seed:03d}-{pitch}.flac"
-                audio = render(patch, pitch, 100, 0.5, 0.3, RATE)
-                soundfile.write(root / name, (audio / np.abs(audio).max()).T * 0.9, RATE)
-                row = [name, f"patch-{seed:03d}", known["title"][0], known["category"][0]]
-                table.writerow([*row, ";".join(known["tags"]), pitch, 100])
-    return Patches(root)
+    return synth_patches(tmp_path_factory.mktemp("corpus"), 40, (48, 64), 0.5, 0.3)
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,10 @@ class Temperature(nn.Module):
         """What cosines are multiplied by, ``()``."""
         return self.log_factor.exp().clamp(max=self.largest_factor)
 
+    def value(self) -> float:
+        """The temperature itself, for records."""
+        return round(1 / float(self.factor().detach()), 6)
+
 
 def contrastive_loss(logits: Tensor, positive: Tensor, ignored: Tensor | None = None) -> Tensor:
     """Symmetric cross entropy with any number of positives.

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .datasets.base import Note
 from .text import mentions_held_out
+from .text_vectors import text_key
 
 # As in "bright warm acoustic guitar" and in the paper's own queries, "Blue smile Keys".
 SAID_IN_ORDER = ("qualities", "tags", "source", "title", "family", "category")
@@ -61,9 +62,8 @@ class Names:
             Texts, and bool ``(notes, texts)``.
         """
         texts = {name.text: name for i in chosen for name in self.said[i]}
-        place = {
-            part: n for n, part in enumerate(sorted({p for t in texts.values() for p in t.parts}))
-        }
+        parts = sorted({part for name in texts.values() for part in name.parts})
+        place = {part: number for number, part in enumerate(parts)}
         has = np.zeros((len(chosen), len(place)), np.float32)
         for row, i in enumerate(chosen):
             has[row, [place[part] for part in self.attributes[i] if part in place]] = 1
@@ -86,7 +86,7 @@ def names_of(notes: Sequence[Note], combinations: int, seed: int, withhold: bool
     attributes, said = [], []
     for note in notes:
         own = {k: [v for v in values if told(v)] for k, values in note.text.items()}
-        flat = list(dict.fromkeys(_key(v) for values in own.values() for v in values))
+        flat = list(dict.fromkeys(text_key(v) for values in own.values() for v in values))
         attributes.append(frozenset(flat))
         both = _combined(own, combinations, random.Random(f"{seed} {note.patch}"))
         both = [name for name in both if told(name.text)]
@@ -97,20 +97,15 @@ def names_of(notes: Sequence[Note], combinations: int, seed: int, withhold: bool
 def _combined(own: dict[str, list[str]], count: int, rng: random.Random) -> list[Name]:
     kinds = [kind for kind in SAID_IN_ORDER if own.get(kind)]
     pairs = [
-        (_key(a), _key(b))
+        (text_key(a), text_key(b))
         for n, first in enumerate(kinds)
         for second in kinds[n + 1 :]
         for a in own[first]
         for b in own[second]
-        if _key(a) != _key(b)
+        if text_key(a) != text_key(b)
     ]
     chosen = rng.sample(pairs, min(count, len(pairs)))
     return [Name(f"{a} {b}", frozenset((a, b))) for a, b in chosen]
-
-
-def _key(text: str) -> str:
-    """Texts that CLIP's tokenizer numbers alike."""
-    return " ".join(text.lower().split())
 
 
 def _remembered(judge: Callable[[str], bool]) -> Callable[[str], bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 import torch
@@ -21,6 +21,24 @@ class ParameterGroup(TypedDict):
     params: list[Tensor]
     weight_decay: float
     share: float
+
+
+def by_shape(
+    network: nn.Module, weight_decay: float, others: Iterable[Tensor] = ()
+) -> list[ParameterGroup]:
+    """A group of a network's matrices and filters, which decay, and one of all else.
+
+    Args:
+        network: Whose parameters are parted.
+        weight_decay: Of the first group.
+        others: Join the second group.
+    """
+    own = list(network.parameters())
+    small: list[Tensor] = [p for p in own if p.ndim <= 1]
+    return [
+        {"params": [p for p in own if p.ndim > 1], "weight_decay": weight_decay, "share": 1.0},
+        {"params": [*small, *others], "weight_decay": 0.0, "share": 1.0},
+    ]
 
 
 class Networks(ABC):

@@ -53,8 +53,8 @@ def space_words(space: Space) -> Words:
     return Words(f"{space.space_id} {digest}", space.dim, space.encode_texts)
 
 
-def _key(text: str) -> str:
-    """Texts that the tokenizer numbers alike."""
+def text_key(text: str) -> str:
+    """Equal for texts that tokenizers which ignore case number alike."""
     return " ".join(text.lower().split())
 
 
@@ -74,7 +74,7 @@ def encode_missing(
         words: What encodes them; ``minilm_words`` if None.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    keys = list(dict.fromkeys(map(_key, texts)))
+    keys = list(dict.fromkeys(map(text_key, texts)))
     path = _file(folder, words.source if words else SOURCE, keys)
     if path.is_file():
         return
@@ -137,7 +137,7 @@ class TextVectors:
     ) -> None:
         self._words = words or minilm_words()
         self._known: dict[str, Tensor] = {}
-        keys = list(dict.fromkeys(map(_key, texts)))
+        keys = list(dict.fromkeys(map(text_key, texts)))
         if folder is not None and keys:
             for _ in encode_missing(folder, texts, self._words):
                 pass
@@ -150,7 +150,7 @@ class TextVectors:
         return self._words.width
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        keys = [_key(text) for text in texts]
+        keys = [text_key(text) for text in texts]
         if new := [key for key in dict.fromkeys(keys) if key not in self._known]:
             self._known.update(zip(new, _encode(self._words, new), strict=True))
         return torch.stack([self._known[key] for key in keys])

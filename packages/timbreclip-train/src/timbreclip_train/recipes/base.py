@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
+
+from timbreclip_core import lexicon
 
 from ..config import TrainConfig
 from ..datasets.base import Note, NoteDataset
@@ -162,6 +165,25 @@ def notes_of(dataset: NoteDataset, split: str, limit: int = 0) -> list[Note]:
         return notes
     kept = {patches[i * len(patches) // limit] for i in range(limit)}
     return [note for note in notes if note.patch in kept]
+
+
+def training_record(
+    config: TrainConfig, steps: int, figures: Mapping[str, float], *, withheld: bool = True
+) -> dict[str, Any]:
+    """What a model's ``config.json`` says of its training.
+
+    Args:
+        config: All settings.
+        steps: Trained.
+        figures: Of the last validation.
+        withheld: Whether the words that measure generalisation were kept out.
+    """
+    return {
+        "settings": dataclasses.asdict(config),
+        "steps": steps,
+        "lexicon": lexicon.freeze_id() if withheld else None,
+        "validation": dict(figures),
+    }
 
 
 def spread(notes: Sequence[Note], count: int = REFERENCE_SOUNDS) -> list[int]:

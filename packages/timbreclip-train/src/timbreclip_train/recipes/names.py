@@ -17,7 +17,7 @@ from torch import Tensor
 
 from timbreclip_core.checkpoints import require
 from timbreclip_core.encoders.base import TEXT
-from timbreclip_core.encoders.wav2clip import Wav2Clip, load
+from timbreclip_core.encoders.wav2clip import WIDTH, Wav2Clip, load
 from timbreclip_core.errors import InputError, UsageError
 from timbreclip_core.model import load_space
 from timbreclip_core.plugins import EncoderEntry, plugin_manager
@@ -73,7 +73,6 @@ class Side:
 class NamesRecipe(Recipe):
     """Learns what notes are called, from waveforms."""
 
-    train: Side
     vectors: TextVectors
 
     def __init__(self, config: TrainConfig, material: Material) -> None:
@@ -89,22 +88,19 @@ class NamesRecipe(Recipe):
         """
         name, material = self.config.texts.space, self.material
         space = load_space(name, weights=material.clip, device=material.device)
-        width = Wav2Clip().audio_transform.sequential[-1].out_features
-        if space.dim != width:
-            raise UsageError(f"Wav2CLIP learns spaces of {width} numbers; {name} has {space.dim}.")
+        if space.dim != WIDTH:
+            raise UsageError(f"Wav2CLIP learns spaces of {WIDTH} numbers; {name} has {space.dim}.")
         return space
 
     def prepare(self) -> Iterator[Prepared]:
-        texts = self._side("train").names.everything() + self._valid.names.everything()
         words = space_words(self.space)
-        for done, total in encode_missing(self.material.cache, texts, words):
+        for done, total in encode_missing(self.material.cache, self._everything(), words):
             yield Prepared("encoding texts", "texts", done, total)
 
     def open(self) -> None:
-        self.train = self._side("train")
-        texts = self.train.names.everything() + self._valid.names.everything()
-        self.vectors = TextVectors(self.material.cache, texts, space_words(self.space))
-        if self.epoch < 1 or len(self.train.waves) < self.config.optimiser.batch:
+        words = space_words(self.space)
+        self.vectors = TextVectors(self.material.cache, self._everything(), words)
+        if len(self.train.waves) < self.config.optimiser.batch:
             raise UsageError(
                 f"{len(self.train.waves)} sounds are fewer than a batch. Set optimiser.batch lower."
             )
@@ -125,8 +121,16 @@ class NamesRecipe(Recipe):
         return Side(waves=waves, names=own)
 
     @cached_property
+    def train(self) -> Side:
+        """What is learnt from."""
+        return self._side("train")
+
+    @cached_property
     def _valid(self) -> Side:
         return self._side("valid")
+
+    def _everything(self) -> list[str]:
+        return self.train.names.everything() + self._valid.names.everything()
 
     @property
     def epoch(self) -> int:

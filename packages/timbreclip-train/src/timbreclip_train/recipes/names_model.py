@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import torch
 
-from timbreclip_core import lexicon
 from timbreclip_core.encoders.base import TEXT, TIMBRE
 from timbreclip_core.encoders.wav2clip import WEIGHTS, Wav2Clip
 from timbreclip_core.model import REFERENCE
 
-from .base import ModelParts, spread
+from .base import ModelParts, spread, training_record
 from .names_networks import NamesNetworks
 
 if TYPE_CHECKING:
@@ -49,7 +47,6 @@ def model_parts(
         figures: Of the last validation.
     """
     config, space = recipe.config, recipe.space
-    temperature = round(1 / float(networks.temperature.factor().detach()), 6)
     return ModelParts(
         config={
             "name": Wav2Clip.name,
@@ -61,15 +58,10 @@ def model_parts(
                     TEXT: space.space_id,
                     TIMBRE: f"timbreclip-wav2clip-{config.network.version}/pooled",
                 },
-                "temperature": temperature,
+                "temperature": networks.temperature.value(),
             },
             "space": {"name": config.texts.space},
-            "training": {
-                "settings": dataclasses.asdict(config),
-                "steps": steps,
-                "lexicon": lexicon.freeze_id() if config.texts.withhold else None,
-                "validation": figures,
-            },
+            "training": training_record(config, steps, figures, withheld=config.texts.withhold),
         },
         tensors={
             WEIGHTS: networks.encoder.state_dict(),
@@ -81,11 +73,12 @@ def model_parts(
 
 def reference_vectors(recipe: NamesRecipe, encoder: Wav2Clip) -> torch.Tensor:
     """``"text"`` vectors of varied training sounds, ``(sounds, dim)``: at most one note a patch."""
-    places = spread([take.note for take in recipe.takes() if take.copy == 0])
-    own = [i for i, take in enumerate(recipe.takes()) if take.copy == 0]
+    takes = recipe.takes()
+    own = [place for place, take in enumerate(takes) if take.copy == 0]
+    places = [own[i] for i in spread([takes[place].note for place in own])]
     found = []
     for start in range(0, len(places), AT_ONCE):
-        heard = [recipe.train.waves.heard(own[p])[1] for p in places[start : start + AT_ONCE]]
+        heard = [recipe.train.waves.heard(p)[1] for p in places[start : start + AT_ONCE]]
         with torch.no_grad():
             found.append(encoder.from_power(encoder.spectrogram(torch.stack(heard)))[TEXT])
     return torch.cat(found)

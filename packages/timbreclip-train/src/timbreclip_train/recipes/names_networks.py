@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from timbreclip_core.encoders.wav2clip import Wav2Clip
 
 from ..config import TrainConfig
 from ..loss import Temperature
-from ..networks import Average, Networks, ParameterGroup
+from ..networks import Average, Networks, ParameterGroup, by_shape
 
 
 class NamesNetworks(Networks):
@@ -34,15 +34,8 @@ class NamesNetworks(Networks):
         return {"encoder": self.encoder, "temperature": self.temperature}
 
     def groups(self) -> list[ParameterGroup]:
-        own = list(self.encoder.parameters())
-        decayed: list[Tensor] = [p for p in own if p.ndim > 1]
-        others: list[Tensor] = [p for p in own if p.ndim <= 1]
-        others += self.temperature.parameters()
         decay = self.config.optimiser.weight_decay
-        return [
-            {"params": decayed, "weight_decay": decay, "share": 1.0},
-            {"params": others, "weight_decay": 0.0, "share": 1.0},
-        ]
+        return by_shape(self.encoder, decay, self.temperature.parameters())
 
     def frozen(self, weights: Average) -> NamesNetworks:
         new = copy.copy(self)

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from timbreclip_core import lexicon
 from timbreclip_core.encoders.base import TEXT, unit
 from timbreclip_core.encoders.small import WEIGHTS as AUDIO
 from timbreclip_core.encoders.small import SmallEncoder, relative_db
@@ -23,7 +22,7 @@ from ..card import model_card
 from ..config import TrainConfig
 from ..minilm import load_minilm, minilm_folder
 from ..spectra import Spectra
-from .base import ModelParts, spread
+from .base import ModelParts, spread, training_record
 from .small_networks import SmallNetworks
 
 LARGEST_HALF = 65_504.0
@@ -78,7 +77,6 @@ def model_config(
 ) -> dict[str, Any]:
     """What ``config.json`` of the model says beside its files."""
     encoder = networks.encoder
-    temperature = round(1 / float(networks.temperature.factor().detach()), 6)
     return {
         "name": "small",
         "licence": "Apache-2.0",
@@ -87,7 +85,7 @@ def model_config(
             "file": AUDIO,
             "spaces": encoder.spaces,
             "shape": dataclasses.asdict(encoder.shape),
-            "temperature": temperature,
+            "temperature": networks.temperature.value(),
         },
         "space": {
             "name": "small",
@@ -98,12 +96,7 @@ def model_config(
             "hidden": config.network.text_hidden,
             "shape": dataclasses.asdict(load_minilm().shape),
         },
-        "training": {
-            "settings": dataclasses.asdict(config),
-            "steps": steps,
-            "lexicon": lexicon.freeze_id(),
-            "validation": figures,
-        },
+        "training": training_record(config, steps, figures),
     }
 
 

@@ -14,7 +14,7 @@ from timbreclip_core.spaces.small import Projection
 
 from ..config import NetworkConfig, TrainConfig
 from ..loss import Temperature
-from ..networks import Average, Networks, ParameterGroup
+from ..networks import Average, Networks, ParameterGroup, by_shape
 
 
 def make_encoder(config: NetworkConfig) -> SmallEncoder:
@@ -69,15 +69,11 @@ class SmallNetworks(Networks):
 
     def groups(self) -> list[ParameterGroup]:
         config = self.config.optimiser
-        own = list(self.encoder.parameters())
-        decayed: list[Tensor] = [p for p in own if p.ndim > 1]
-        others: list[Tensor] = [p for p in own if p.ndim <= 1]
-        for module in (self.temperature, self.to_teacher, self.to_descriptors):
-            others += module.parameters()
+        modules = (self.temperature, self.to_teacher, self.to_descriptors)
+        others = [p for module in modules for p in module.parameters()]
         projected: list[Tensor] = list(self.projection.parameters())
         return [
-            {"params": decayed, "weight_decay": config.weight_decay, "share": 1.0},
-            {"params": others, "weight_decay": 0.0, "share": 1.0},
+            *by_shape(self.encoder, config.weight_decay, others),
             {"params": projected, "weight_decay": 0.0, "share": config.projection_share},
         ]
 

@@ -46,8 +46,13 @@ def category_of(note: Note) -> str | None:
 
 def drum_of(note: Note) -> str | None:
     """The drum that a note is of, as a concept that is a category too: kick, snare, cymbal ..."""
-    drums = set(wording.concept_names("percussion")) & set(wording.concept_names("category"))
+    drums = _drums()
     return next((fact for fact in facts_of(note) if fact in drums), None)
+
+
+@cache
+def _drums() -> frozenset[str]:
+    return frozenset(wording.concept_names("percussion")) & {*wording.concept_names("category")}
 
 
 def title_of(note: Note) -> str:
