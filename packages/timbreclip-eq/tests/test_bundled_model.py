@@ -49,13 +49,9 @@ def test_bright_raises_and_dark_lowers_the_centroid(small, four, eq):
     assert sum(b > d for b, d in zip(moved["bright"], moved["dark"], strict=True)) == len(four)
 
 
-def test_the_spectral_shortcut_is_near_enough_to_search_with(small, four):
-    """Embedding cosine between the shortcut and truly filtering the waveform, by random curves.
-
-    The first stage of a search alone hears through it; where cells far below the loudest hold what
-    leaks from there, it is off, and polishing mends that.
-    """
-    eq, ear, cosines = load_eq("graphic"), hearing(small, "text"), []
+def test_the_spectral_shortcut_is_the_true_filter_for_the_bundled_model(small, four):
+    """Embedding cosine above 0.99 between the shortcut and truly filtering the waveform."""
+    eq, ear = load_eq("graphic"), hearing(small, "text")
     for sound in four:
         data = ear.listen(sound.audio, sound.sample_rate, max_windows=8)
         for seed in range(2):
@@ -66,9 +62,7 @@ def test_the_spectral_shortcut_is_near_enough_to_search_with(small, four):
             true = eq.filter(sound.audio.double(), values, sound.sample_rate)
             golden = small.embed_audio(true, sample_rate=sound.sample_rate)[0].plain()
             with torch.no_grad():
-                cosines.append(float(ear.mix(data, magnitude) @ golden))
-    assert np.median(cosines) > 0.99
-    assert min(cosines) > 0.97
+                assert float(ear.mix(data, magnitude) @ golden) > 0.99
 
 
 @pytest.mark.parametrize("eq", ["graphic", "parametric", "tilt"])
