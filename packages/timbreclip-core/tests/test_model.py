@@ -209,6 +209,12 @@ def test_bfloat16_is_close_and_says_so(small, note):
         load_model("small", precision="int4")
 
 
+@pytest.mark.parametrize(("has_amx", "precision"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_precision_is_the_quicker_one_of_the_processor(monkeypatch, has_amx, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_amx})
+    assert load_model("small", precision="auto").precision == precision
+
+
 def test_one_text_and_several(small):
     one, many = small.embed_text("a warm pad"), small.embed_text(["a warm pad", "a kick drum"])
     assert one.shape == (1, many.shape[1])

@@ -498,6 +498,7 @@ def test_the_command_teaches_a_split_and_says_what_it_wrote(tmp_path, wheel):
     split = open_dataset("rendered", corpus).notes[0].split
     out = tmp_path / "out"
     options = ["--teacher", f"aisfx={wheel}", "--root", str(corpus), "--split", split]
+    options += ["--precision", "bfloat16"]
     done = CliRunner().invoke(
         cli, ["train", "teach", *options, "--out", str(out), "--per-patch", "1", "--json"]
     )

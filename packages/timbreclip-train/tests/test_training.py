@@ -17,6 +17,7 @@ from timbreclip_core import lexicon, load_model
 from timbreclip_core.cli.main import cli
 from timbreclip_core.encoders.small import relative_db
 from timbreclip_core.errors import CheckpointError, InputError, UsageError
+from timbreclip_core.precision import settle
 from timbreclip_train.batches import FEWEST_PATCHES, Batches, alternatives, shares
 from timbreclip_train.config import load_preset
 from timbreclip_train.datasets.patches import Patches
@@ -177,7 +178,9 @@ def test_every_sound_of_a_batch_has_a_text_and_every_text_a_sound(sounds):
 
 
 def test_training_writes_settings_log_and_checkpoint(run):
-    assert load_preset("small", TINY).as_json() == (run / "config.json").read_text()
+    assert tiny().run.precision == "auto", "and what that means here is written down"
+    written = load_preset("small", (*TINY, f"run.precision={settle('auto')}"))
+    assert written.as_json() == (run / "config.json").read_text()
     records = [json.loads(line) for line in (run / LOG).read_text().splitlines()]
     assert [r["step"] for r in records] == [1, 2, 3, 4, 5, 6]
     assert 0 <= records[-1]["eq_bright"] <= 1 and -1 <= records[-1]["follows_bright"] <= 1

@@ -19,9 +19,9 @@ from .encoders.base import TEXT, TIMBRE, Encoder, unit
 from .errors import InputError, SpaceMismatchError, TimbreClipError, UsageError
 from .files import sha256
 from .plugins import EncoderEntry, SpaceEntry, plugin_manager
+from .precision import PRECISIONS, settle
 from .spaces.base import Space
 
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 SECONDS_AT_ONCE = 128  # of audio in one pass, which bounds the memory of the activations
 WINDOWS_AT_ONCE = 256
 REFERENCE = "reference.safetensors"
@@ -44,7 +44,8 @@ class Model:
         checkpoint: The folder that it came from, if it came from one.
         digest: Names the weights in ``id``.
         space: The space of its ``"text"`` vectors; loaded when first needed if None.
-        precision: ``"float32"``, or ``"bfloat16"`` for speed at about 1e-3 of difference.
+        precision: ``"float32"``; ``"bfloat16"``, which differs by about 1e-3; or ``"auto"``, the
+            quicker one on this device. Which it is, ``precision`` tells.
         device: Where the encoder is.
     """
 
@@ -58,13 +59,10 @@ class Model:
         precision: str = "float32",
         device: str = "cpu",
     ) -> None:
-        if precision not in PRECISIONS:
-            known = " or ".join(PRECISIONS)
-            raise UsageError(f"precision must be {known}, not {precision!r}.")
         self.encoder = encoder.freeze()
         self.checkpoint = checkpoint
         self.digest = checkpoint.digest if checkpoint else digest
-        self.precision = precision
+        self.precision = settle(precision, device)
         self.device = device
         self._space = space
 
@@ -253,7 +251,7 @@ def load_model(
         weights: Weights to use instead of the installed ones: a model folder, or a file in the
             format that the encoder's authors published.
         device: As torch names it.
-        precision: ``"float32"`` or ``"bfloat16"``.
+        precision: ``"float32"``, ``"bfloat16"`` or ``"auto"``, as for ``Model``.
 
     Raises:
         UnknownNameError, MissingWeightsError, CheckpointError: What to do is in the message.

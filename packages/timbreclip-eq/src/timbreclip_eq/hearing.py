@@ -17,7 +17,8 @@ from torch import Tensor
 from timbreclip_core import audio as au
 from timbreclip_core.dsp.fir import minimum_phase
 from timbreclip_core.encoders.base import Encoder, SpectralEncoder
-from timbreclip_core.model import PRECISIONS, Model
+from timbreclip_core.model import Model
+from timbreclip_core.precision import PRECISIONS
 
 TAPS = 8_192  # of the filter: a quarter of a second at 32 kHz
 LOUD_ENOUGH = 1e-2  # of the energy of the loudest window: 20 dB below it

@@ -201,7 +201,8 @@ class RunConfig:
 
     Args:
         seed: Of weights, batches and augmentation.
-        precision: ``"bfloat16"`` or ``"float32"`` for the audio network.
+        precision: ``"bfloat16"`` or ``"float32"`` for the audio network; ``"auto"`` for the quicker
+            one of the machine, which ``config.json`` of the run then names.
         checkpoint_every: Steps between checkpoints.
         keep: Checkpoints that are kept, the last ones.
         validate_every: Steps between validations; 0 for one an epoch.
@@ -214,7 +215,7 @@ class RunConfig:
     """
 
     seed: int = 0
-    precision: str = "bfloat16"
+    precision: str = "auto"
     checkpoint_every: int = 100
     keep: int = 2
     validate_every: int = 1_000
@@ -258,7 +259,7 @@ class TrainConfig:
     def _choices(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
         optimiser, network = self.optimiser, self.network
         return (
-            ("run.precision", self.run.precision, ("bfloat16", "float32")),
+            ("run.precision", self.run.precision, ("auto", "bfloat16", "float32")),
             ("optimiser.name", optimiser.name, ("adamw", "adam")),
             ("optimiser.schedule", optimiser.schedule, ("one-cycle", "constant")),
             ("network.name", network.name, ("small", "wav2clip")),

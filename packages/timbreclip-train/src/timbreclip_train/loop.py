@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import time
@@ -14,6 +15,7 @@ import torch
 
 from timbreclip_core.errors import InputError, TimbreClipError, UsageError
 from timbreclip_core.files import atomic_path
+from timbreclip_core.precision import settle
 
 from .config import TrainConfig, read_config
 from .loading import batches
@@ -138,6 +140,7 @@ def train(
             for is missing.
     """
     processes = processes or Processes()
+    config = _settled(config, processes)
     check_groups(config, processes)
     recipe = recipe_of(config)(config, material)
     recipe.open()
@@ -147,6 +150,12 @@ def train(
     if content is not None:
         state.load(content, path or out)
     yield from _Training(recipe, state, out, processes).steps(loaders)
+
+
+def _settled(config: TrainConfig, processes: Processes) -> TrainConfig:
+    """The settings with the precision that "auto" means here."""
+    run = dataclasses.replace(config.run, precision=settle(config.run.precision, processes.device))
+    return dataclasses.replace(config, run=run)
 
 
 class _Training:

@@ -56,10 +56,12 @@ class Validation:
     Args:
         judge: Held-out notes, and what can be measured of them.
         text: Frozen vectors of texts, before the projection.
+        half: Whether the network computes in bfloat16.
     """
 
     judge: Judge
     text: TextVectors
+    half: bool = False
 
     @property
     def sounds(self) -> Spectra:
@@ -94,7 +96,7 @@ class Validation:
         parts = []
         for part in np.array_split(chosen, max(1, len(chosen) // NOTES_AT_ONCE)):
             decibels = relative_db(self.sounds.mel_power(part) * gain[:, None])
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
                 hidden = encoder.hidden(decibels)
             parts.append(unit(encoder.to_text(hidden)))
         return torch.cat(parts)

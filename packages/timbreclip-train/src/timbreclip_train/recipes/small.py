@@ -141,7 +141,9 @@ class SmallRecipe(Recipe):
             self.dataset, "valid", self.material.cache, self.config.sounds.valid_limit
         )
         reference = self.batches.judge.reference
-        return Validation(Judge(held_out, open_table(self.dataset), reference), self.vectors)
+        half = self.config.run.precision == "bfloat16"
+        judge = Judge(held_out, open_table(self.dataset), reference)
+        return Validation(judge, self.vectors, half)
 
     def figures(self, networks: SmallNetworks, device: str) -> dict[str, float]:
         return self._validation.figures(networks.encoder, networks.projection)

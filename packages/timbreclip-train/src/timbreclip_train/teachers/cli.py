@@ -20,7 +20,9 @@ EXISTING = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command("teach")
-@click.option("--teacher", default="aisfx", show_default=True, help="A model of `tclip models`.")
+@click.option(
+    "--teacher", "name", default="aisfx", show_default=True, help="A model of `tclip models`."
+)
 @click.option("--dataset", "dataset_name", default="rendered", show_default=True)
 @click.option("--root", type=EXISTING, help="Folder of the dataset.")
 @click.option("--out", type=FOLDER, required=True, help="Where the vectors go.")
@@ -33,9 +35,15 @@ EXISTING = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Notes of a patch, spread over its pitches; 0 for all.",
 )
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "bfloat16", "float32"]),
+    default="auto",
+    show_default=True,
+    help="auto is the quicker one here.",
+)
 @json_option
 def teach(
-    teacher: str,
     dataset_name: str,
     root: Path | None,
     out: Path,
@@ -43,6 +51,7 @@ def teach(
     per_patch: int,
     jobs: int,
     as_json: bool,
+    **teacher: str,
 ) -> None:
     """Compute a teacher's vectors of the notes of a dataset, once, for trainings to come.
 
@@ -59,7 +68,7 @@ def teach(
     torch.set_num_threads(1)
     dataset = open_dataset(dataset_name, root)
     notes = notes_to_teach(dataset, split, per_patch)
-    _show(steps(dataset, notes, out, Teacher(teacher), jobs))
+    _show(steps(dataset, notes, out, Teacher(**teacher), jobs))
     ids, vectors, info = read_taught(out)
     if as_json:
         echo_json({"notes": len(ids), "dim": vectors.shape[1], "out": str(out / FILE), **info})

@@ -47,7 +47,7 @@ class Teacher:
     """
 
     name: str
-    precision: str = "bfloat16"
+    precision: str = "auto"
 
     def load(self) -> Model:
         return load_model(self.name, precision=self.precision)
