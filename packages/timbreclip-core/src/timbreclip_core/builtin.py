@@ -48,9 +48,10 @@ def _load_effect(module: str, kind: str, options: Mapping[str, Any] | None = Non
 
 
 def _load_small(path: Path, device: str) -> Encoder:
+    from .encoders.folding import folded
     from .encoders.small import load
 
-    return load(path, device)
+    return folded(load(path, device))
 
 
 def _load_small_space(path: Path, device: str) -> Space:
@@ -60,9 +61,10 @@ def _load_small_space(path: Path, device: str) -> Space:
 
 
 def _load_wav2clip(path: Path, device: str) -> Encoder:
+    from .encoders.folding import folded
     from .encoders.wav2clip import load
 
-    return load(path, device)
+    return folded(load(path, device))
 
 
 def _install_wav2clip(source: Path, folder: Path) -> None:

@@ -177,25 +177,47 @@ def hear_group(dataset: NoteDataset, group: Sequence[tuple[str, Note]], model: M
     """Decode and hear some notes, given with their keys, those of one length together."""
     found = Heard()
     keys = {note.id: key for key, note in group}
-    by_length: dict[int, list[tuple[str, Tensor]]] = {}
+    stacks: dict[int, _Stack] = {}
     for note, clip in read_clips(dataset, [note for _, note in group]):
         mono = _mono(clip, note, model)
         if isinstance(mono, str):
             found.failures[keys[note.id]] = mono
-        else:
-            by_length.setdefault(len(mono), []).append((keys[note.id], mono))
-    batches = (
-        same[start : start + BATCH]
-        for same in by_length.values()
-        for start in range(0, len(same), BATCH)
-    )
-    for members in batches:
-        stacked = torch.stack([mono for _, mono in members])[:, None]
-        heard = model.embed_audio_kinds(stacked, sample_rate=model.encoder.sample_rate)
-        rows = {kind: vectors.plain().cpu().numpy() for kind, vectors in heard.items()}
-        for i, (key, _) in enumerate(members):
-            found.vectors[key] = {kind: table[i] for kind, table in rows.items()}
+            continue
+        if len(mono) not in stacks:
+            stacks[len(mono)] = _Stack(len(mono))
+        stack = stacks[len(mono)]
+        stack.add(keys[note.id], mono)
+        if len(stack.keys) == BATCH:
+            found.vectors.update(stack.heard(model))
+    for stack in stacks.values():
+        if stack.keys:
+            found.vectors.update(stack.heard(model))
     return found
+
+
+class _Stack:
+    """Sounds of one length, up to a batch, in memory that every batch uses again.
+
+    Args:
+        length: Samples.
+    """
+
+    def __init__(self, length: int) -> None:
+        self.keys: list[str] = []
+        self._rows = torch.empty(BATCH, 1, length)
+
+    def add(self, key: str, mono: Tensor) -> None:
+        """One more, ``(samples,)``."""
+        self._rows[len(self.keys), 0] = mono
+        self.keys.append(key)
+
+    def heard(self, model: Model) -> dict[str, dict[str, np.ndarray]]:
+        """Vectors by key and kind; the stack is empty then."""
+        rows = self._rows[: len(self.keys)]
+        vectors = model.embed_audio_kinds(rows, sample_rate=model.encoder.sample_rate)
+        tables = {kind: table.plain().cpu().numpy() for kind, table in vectors.items()}
+        keys, self.keys = self.keys, []
+        return {key: {k: t[row] for k, t in tables.items()} for row, key in enumerate(keys)}
 
 
 def _mono(clip: Clip, note: Note, model: Model) -> Tensor | str:
