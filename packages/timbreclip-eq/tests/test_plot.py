@@ -24,12 +24,19 @@ def picture(eq=None, values=None, rate=44_100, samples=20_000, heard_hz=16_000.0
     preset = Preset.of(
         eq or GraphicEQ(), values or {"gain_db": GAINS}, sample_rate=rate, heard_hz=heard_hz
     )
-    return Picture(before, before * 2, rate, preset, amount, "kick.wav: bright", ("similarity",))
+    return shown(before, 2 * before, rate, preset, amount)
+
+
+def shown(before, after, rate, preset, amount=1.0):
+    levels = [spectrogram_db(x, rate) for x in (before, after)]
+    facts = ("similarity",)
+    seconds = before.shape[-1] / rate
+    return Picture(*levels, seconds, rate, preset, amount, "kick.wav: bright", facts)
 
 
 def test_axes_have_units_and_the_curve_is_the_presets():
-    shown = picture(amount=0.5)
-    figure = draw(shown)
+    wanted = picture(amount=0.5)
+    figure = draw(wanted)
     curve, before, after, bar = figure.axes
     assert curve.get_xlabel() == "Frequency in Hz"
     assert curve.get_ylabel() == "Gain in dB"
@@ -38,7 +45,7 @@ def test_axes_have_units_and_the_curve_is_the_presets():
     assert "dB" in bar.get_ylabel()
     line = next(item for item in curve.lines if item.get_label() == "EQ curve")
     freqs, gains_db = line.get_data()
-    np.testing.assert_allclose(gains_db, shown.preset.curve(freqs, amount=0.5), atol=1e-9)
+    np.testing.assert_allclose(gains_db, wanted.preset.curve(freqs, amount=0.5), atol=1e-9)
     points = next(item for item in curve.lines if item.get_label() == "bands")
     np.testing.assert_allclose(points.get_ydata(), 0.5 * GAINS[0], atol=1e-9)
     assert "kick.wav: bright" in figure.get_suptitle()
@@ -65,10 +72,7 @@ def test_any_sound_is_drawn_to_a_file(tmp_path, rate, samples):
 
 
 def test_silence_is_drawn(tmp_path):
-    shown = picture()
-    quiet = Picture(
-        torch.zeros(1, 100), torch.zeros(1, 100), 44_100, shown.preset, 1.0, "silence", ()
-    )
+    quiet = shown(torch.zeros(1, 100), torch.zeros(1, 100), 44_100, picture().preset)
     save_picture(tmp_path / "a.png", quiet)
 
 

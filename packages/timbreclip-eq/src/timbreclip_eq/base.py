@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from timbreclip_core.dsp.filters import apply_fir, apply_sections
 from timbreclip_core.dsp.fir import fir_for
 from timbreclip_core.errors import InputError
 
 from .params import Param
+from .streaming import Kernel
 
 Values = dict[str, Tensor]
 HIGHEST = 0.45  # of the sample rate: above it a digital bell is squeezed out of shape
@@ -99,21 +99,24 @@ class EQ(ABC):
         freqs_hz = freqs_hz.to(torch.float64).clamp(max=sample_rate / 2)
         return amount * _db(self.response(values, freqs_hz, sample_rate))
 
-    def filter(
-        self, audio: Tensor, values: Values, sample_rate: int, amount: float = 1.0
-    ) -> Tensor:
-        """Filter ``(..., samples)`` with values of a batch of one; same shape and dtype.
+    def kernel(self, values: Values, sample_rate: int, amount: float = 1.0) -> Kernel:
+        """The filter of values of a batch of one.
 
-        The exact filter if there is one, else, and for any other ``amount`` than 1, a
+        The exact biquads if there are any, else, and for any other ``amount`` than 1, a
         minimum-phase FIR of the curve: both add no delay and no ringing before a sound.
         """
         if amount == 0:
-            return audio.clone()
+            return Kernel()
         sections = self.sections(values, sample_rate) if amount == 1 else None
         if sections is not None:
-            return apply_sections(audio, sections[0])
+            return Kernel(sections=sections[0])
+        return Kernel(taps=fir_for(self.magnitude(values, sample_rate, amount), sample_rate))
 
-        return apply_fir(audio, fir_for(self.magnitude(values, sample_rate, amount), sample_rate))
+    def filter(
+        self, audio: Tensor, values: Values, sample_rate: int, amount: float = 1.0
+    ) -> Tensor:
+        """Filter ``(..., samples)`` with values of a batch of one; same shape and dtype."""
+        return self.kernel(values, sample_rate, amount).apply(audio)
 
     def magnitude(
         self, values: Values, sample_rate: int, amount: float = 1.0

@@ -12,6 +12,8 @@ from click_default_group import DefaultGroup
 from timbreclip_core.cli.options import echo_json, json_option, model_option, target_options
 from timbreclip_core.errors import UsageError
 
+from .cli_options import name_and_value, search_options
+
 if TYPE_CHECKING:
     from timbreclip_core.model import Model
 
@@ -24,16 +26,10 @@ PATH = click.Path(path_type=Path)
 EXPORTS = ("apo", "graphiceq", "csv", "ir", "pedalboard")  # of exports.FORMATS, without torch
 
 
-def _search_options(command: F) -> F:
-    """Adds what decides the search: ``eq_name``, ``eq_options``, ``recipe``, ``loss`` ..."""
+def _fit_options(command: F) -> F:
+    """Adds what decides the fit: ``search_options``, ``eq_name``, ``eq_options``, ``recipe``."""
     for option in (
-        click.option("--seed", type=int, default=0, show_default=True, help="Of the restarts."),
-        click.option("--restarts", type=click.IntRange(1), help="Starting points of the search."),
-        click.option(
-            "--loss",
-            type=click.Choice(["cosine", "directional"]),
-            help="Distance to the target, or direction of the move towards it.",
-        ),
+        search_options,
         click.option(
             "--preset",
             "recipe",
@@ -59,7 +55,7 @@ def _search_options(command: F) -> F:
 
 
 def _render_options(command: F) -> F:
-    """Adds ``amount``, ``match_loudness``, ``plot``, ``exports``."""
+    """Adds ``amount``, ``match_loudness``, ``pair``, ``plot``, ``exports``."""
     for option in (
         click.option(
             "--export",
@@ -69,7 +65,18 @@ def _render_options(command: F) -> F:
             help="Write the EQ beside each result for another program.",
         ),
         click.option("--plot/--no-plot", default=True, help="Draw a picture beside each result."),
-        click.option("--match-loudness", is_flag=True, help="Keep the loudness (BS.1770)."),
+        click.option(
+            "--ab",
+            "pair",
+            is_flag=True,
+            help="Write a pair to compare beside each result: before and after, equally loud.",
+        ),
+        click.option(
+            "--match-loudness/--no-match-loudness",
+            default=True,
+            show_default=True,
+            help="Keep the loudness of the source (BS.1770) as far as the peaks allow.",
+        ),
         click.option(
             "--amount",
             type=click.FloatRange(-1, 2),
@@ -91,7 +98,7 @@ def eq_command() -> None:
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="A file, or a folder for many.")
 @target_options
-@_search_options
+@_fit_options
 @_render_options
 @click.option("--save-preset", is_flag=True, help="Write NAME.eq.json beside each result.")
 @model_option
@@ -106,7 +113,7 @@ def run_files(files: tuple[Path, ...], out: Path, as_json: bool, **options: Any)
 
     fitter = _fitter(options)
     tasks = job.plan(_expand(files), out)
-    writing = job.Writing(**_named(options, "amount match_loudness plot save_preset exports"))
+    writing = job.Writing(**_named(options, "amount match_loudness pair plot save_preset exports"))
     _report(job.fit_and_render(tasks, fitter, writing), len(tasks), as_json)
 
 
@@ -114,7 +121,7 @@ def run_files(files: tuple[Path, ...], out: Path, as_json: bool, **options: Any)
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="The preset, a .json file.")
 @target_options
-@_search_options
+@_fit_options
 @model_option
 @json_option
 def fit_files(files: tuple[Path, ...], out: Path, as_json: bool, **options: Any) -> None:
@@ -163,7 +170,7 @@ def apply_files(
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="The picture: .png, .pdf or .svg.")
 @click.option("-p", "--prompt", "prompts", multiple=True, required=True, help="A column each.")
-@_search_options
+@_fit_options
 @model_option
 @json_option
 def grid(
@@ -283,7 +290,7 @@ def _search(options: dict[str, Any]) -> tuple[EQ, Model, SearchConfig]:
     from .entries import load_eq
     from .search import PRESETS
 
-    eq = load_eq(options["eq_name"], dict(_pair(text) for text in options["eq_options"]))
+    eq = load_eq(options["eq_name"], dict(name_and_value(text) for text in options["eq_options"]))
     chosen = {k: options[k] for k in ("loss", "restarts", "seed") if options[k] is not None}
     config = dataclasses.replace(PRESETS[options["recipe"]], **chosen)
     model = load_model(
@@ -294,13 +301,6 @@ def _search(options: dict[str, Any]) -> tuple[EQ, Model, SearchConfig]:
 
 def _named(options: dict[str, Any], names: str) -> dict[str, Any]:
     return {name: options[name] for name in names.split()}
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"An option of an EQ is NAME=VALUE, not {text!r}.")
-    return name.strip(), value.strip()
 
 
 def _expand(files: tuple[Path, ...]) -> list[Path]:

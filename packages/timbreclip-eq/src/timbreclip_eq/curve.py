@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from timbreclip_core.dsp.filters import apply_fir
 from timbreclip_core.dsp.fir import linear_phase_for
 
 from .base import EQ, HIGHEST, Values, band_state, hold_gains
 from .options import CurveOptions
 from .params import Param
+from .streaming import Kernel
 
 LOWEST_HZ, HIGHEST_HZ = 30.0, 16_000.0
 
@@ -79,12 +79,8 @@ class CurveEQ(EQ):
             for centre_hz, gain_db in rows
         ]
 
-    def filter(
-        self, audio: Tensor, values: Values, sample_rate: int, amount: float = 1.0
-    ) -> Tensor:
+    def kernel(self, values: Values, sample_rate: int, amount: float = 1.0) -> Kernel:
         if self.options.phase == "minimum" or amount == 0:
-            return super().filter(audio, values, sample_rate, amount)
+            return super().kernel(values, sample_rate, amount)
         taps = linear_phase_for(self.magnitude(values, sample_rate, amount), sample_rate)
-        delay = len(taps) // 2
-        later = torch.nn.functional.pad(audio, (0, delay))
-        return apply_fir(later, taps)[..., delay:]
+        return Kernel(taps=taps, delay=len(taps) // 2)

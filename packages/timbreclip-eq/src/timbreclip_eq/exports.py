@@ -27,6 +27,7 @@ from timbreclip_core.errors import UsageError
 from timbreclip_core.files import atomic_path
 
 from .preset import Preset
+from .riff import clear_time
 
 LOWEST_HZ, HIGHEST_HZ = 20.0, 20_000.0
 POINTS_AN_OCTAVE = 48
@@ -161,6 +162,7 @@ def impulse_response(export: Export) -> bytes:
     taps = fir_for(response, export.sample_rate).numpy()
     stream = io.BytesIO()
     soundfile.write(stream, taps, export.sample_rate, "FLOAT", format="WAV")
+    clear_time(stream)
     return stream.getvalue()
 
 

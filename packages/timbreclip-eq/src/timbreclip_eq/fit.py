@@ -25,6 +25,7 @@ from .objective import Aim
 from .preset import Preset
 from .result import EQResult
 from .search import Candidate, SearchConfig, polish, search
+from .soundfiles import SoundHeader, read_sound
 
 NEUTRAL = "a sound"  # where the words' move starts from, for a directional loss
 
@@ -100,12 +101,12 @@ class Prepared:
     """A sound, and what the search needs of it.
 
     Args:
-        sound: Itself.
+        sound: Itself, or where it is.
         aim: For the search.
         finer: The same for polishing; None where that hears no finer.
     """
 
-    sound: Sound
+    sound: Sound | SoundHeader
     aim: Aim
     finer: Aim | None = None
 
@@ -126,13 +127,17 @@ class Fitter:
         wanted = self.config.optimiser == "lbfgs" and self.config.polish_evaluations > 0
         return wanted and isinstance(self.model.encoder, SpectralEncoder)
 
-    def prepare(self, sound: Sound) -> Prepared:
-        """Hear a sound and set its goal.
+    def prepare(self, sound: Sound | SoundHeader) -> Prepared:
+        """Hear a sound, or a file of any length, and set its goal.
 
         Raises:
             InputError: Silence, or the target is no point for this sound.
         """
-        windows = self.hearing.windows(sound.audio, sound.sample_rate, self.config.max_windows)
+        most = self.config.max_windows
+        if isinstance(sound, Sound):
+            windows = self.hearing.windows(sound.audio, sound.sample_rate, most)
+        else:
+            windows = self.hearing.windows_of_file(sound.path, most)
         with torch.no_grad():
             data = self.hearing.prepare(windows)
         flat = torch.ones(len(self.hearing.freqs_hz(data)), device=self.hearing.device)
@@ -165,27 +170,54 @@ class Fitter:
     def similarity(self, sound: Sound, others: Sequence[Tensor]) -> list[float]:
         """Cosines to the target of the sound itself and of versions of it, embedded anew."""
         with torch.no_grad():
-            vectors = [
+            return self._cosines(
                 self.model.embed_audio(audio, sample_rate=sound.sample_rate, kind=self.kind)
                 for audio in (sound.audio, *others)
-            ]
-            goal = self.target.vector(self.model, vectors[0])
-            return [float(self.model.similarity(vector, goal)) for vector in vectors]
+            )
+
+    def similarity_of_files(self, source: Path, *others: Path) -> list[float]:
+        """As ``similarity``, of files of any length.
+
+        Raises:
+            InputError: One of them is silent or cannot be read.
+        """
+        files = (source, *others)
+        return self._cosines(self.model.embed_file(file, kind=self.kind) for file in files)
+
+    def _cosines(self, vectors: Iterable[Embedding]) -> list[float]:
+        """Of each to the target, whose source is the first."""
+        found = list(vectors)
+        goal = self.target.vector(self.model, found[0])
+        return [float(self.model.similarity(vector, goal)) for vector in found]
 
     def judge(self, prepared: Prepared, candidates: Sequence[Candidate]) -> EQResult:
         """Truly filter the sound with the best candidate, and say how near it comes."""
-        sound, best = prepared.sound, candidates[0]
-        values = self.eq.hold(self.eq.values(best.unit[None]), self.hearing.heard_hz)
-        filtered = self.eq.filter(sound.audio, values, sound.sample_rate)
+        sound = prepared.sound
+        if not isinstance(sound, Sound):
+            content = read_sound(sound.path)
+            sound = Sound(content.audio, content.sample_rate)
+        preset = self.preset(prepared, candidates)
+        filtered = preset.instance.filter(sound.audio, preset.tensors, sound.sample_rate)
         before, after = self.similarity(sound, [filtered])
-        preset = Preset.of(
+        return self.result(preset, candidates, (before, after))
+
+    def preset(self, prepared: Prepared, candidates: Sequence[Candidate]) -> Preset:
+        """The best candidate as a preset."""
+        values = self.eq.hold(self.eq.values(candidates[0].unit[None]), self.hearing.heard_hz)
+        return Preset.of(
             self.eq,
             values,
-            sample_rate=sound.sample_rate,
+            sample_rate=prepared.sound.sample_rate,
             heard_hz=self.hearing.heard_hz,
             target=self.target.describe(),
             model=self.model.id,
         )
+
+    def result(
+        self, preset: Preset, candidates: Sequence[Candidate], similarity: tuple[float, float]
+    ) -> EQResult:
+        """A preset, the search behind it, and how near it brings the sound: before and after."""
+        (before, after), best = similarity, candidates[0]
         return EQResult(
             preset=preset,
             similarity_before=before,

@@ -9,7 +9,9 @@ zero phase in the frequency domain.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -78,11 +80,28 @@ class Hearing(ABC):
         mono = au.resample(mono, sample_rate, self.model.encoder.sample_rate).float()
         au.check_audible(mono)
         windows = self.model.encoder.windowing.cut(mono)[0]
-        energy = windows.square().mean(-1)
-        loud = (energy >= LOUD_ENOUGH * energy.max()).nonzero().flatten()
-        if len(loud) > max_windows:
-            loud = loud[torch.linspace(0, len(loud) - 1, max_windows).round().long()]
-        return windows[loud].to(self.device)
+        chosen = _choose(windows.square().mean(-1), max_windows)
+        return windows[chosen].to(self.device)
+
+    def windows_of_file(self, path: str | Path, max_windows: int) -> Tensor:
+        """``windows`` of a file of any length; it is read twice, and never held as a whole.
+
+        Raises:
+            InputError: Unreadable, empty, silent, NaN or infinite.
+        """
+        energies, loudest = [], 0.0
+        for window in self._stream(path):
+            energies.append(window.square().mean())
+            loudest = max(loudest, float(window.abs().amax()))
+        au.check_audible(torch.tensor([[loudest]]), str(path))
+        chosen = set(_choose(torch.stack(energies), max_windows).tolist())
+        kept = [window.clone() for i, window in enumerate(self._stream(path)) if i in chosen]
+        return torch.stack(kept).to(self.device)
+
+    def _stream(self, path: str | Path) -> Iterator[Tensor]:
+        encoder = self.model.encoder
+        blocks = au.stream_mono(path, encoder.sample_rate)
+        return encoder.windowing.stream(torch.from_numpy(block) for block in blocks)
 
     def mix(self, data: Tensor, magnitude: Tensor) -> Tensor:
         """Unit vector ``(dim,)`` of one sound after a filter ``(freqs,)``: windows by energy."""
@@ -174,6 +193,14 @@ def hearing(model: Model, kind: str) -> Hearing:
     encoder: Encoder = model.encoder
     spectral = isinstance(encoder, SpectralEncoder)
     return SpectralHearing(model, kind) if spectral else WaveformHearing(model, kind)
+
+
+def _choose(energy: Tensor, most: int) -> Tensor:
+    """Numbers of the windows to hear, given the energy of each, ``(windows,)``."""
+    loud = (energy >= LOUD_ENOUGH * energy.max()).nonzero().flatten()
+    if len(loud) > most:
+        loud = loud[torch.linspace(0, len(loud) - 1, most).round().long()]
+    return loud
 
 
 def _transform_size(samples: int) -> int:

@@ -11,16 +11,17 @@ from typing import Any
 from timbreclip_core.errors import InputError, TimbreClipError, UsageError
 
 from .exports import FORMATS, write_export
-from .fit import Fitter, Prepared, Sound
-from .measure import centroid_hz
+from .fit import Fitter, Prepared
 from .plot import Picture, save_picture
 from .preset import Preset
-from .render import Rendered
+from .rendering import Render, Shown
 from .result import EQResult
 from .search import Candidate
-from .soundfiles import SoundFile, check_suffix, read_sound, write_sound
+from .soundfiles import SoundHeader, check_suffix, lossy, open_sound, write_sound
+from .streaming import Blocks
 
 FILES_AT_ONCE = 8
+PAIR_NAMES = ("A-before", "B-after")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +30,16 @@ class Writing:
 
     Args:
         amount: Factor of the curve in dB, from -1 to 2.
-        match_loudness: Give it the loudness of the source.
+        match_loudness: Give it the loudness of the source, as far as the peaks allow.
+        pair: Write a pair to compare beside the sound: before and after, equally loud.
         plot: Draw a picture beside the sound.
         save_preset: Write the preset beside the sound.
         exports: Formats of ``exports.FORMATS`` to write beside the sound.
     """
 
     amount: float = 1.0
-    match_loudness: bool = False
+    match_loudness: bool = True
+    pair: bool = False
     plot: bool = True
     save_preset: bool = False
     exports: tuple[str, ...] = ()
@@ -94,7 +97,7 @@ def fit_and_render(
             if "error" in record:
                 yield record
                 continue
-            fit = (record["content"], record["prepared"], next(found))
+            fit = (record["prepared"], next(found))
             yield _guarded(task, lambda t=task, f=fit: _finish_fit(t, fitter, f, writing))
             record.clear()
 
@@ -119,8 +122,7 @@ def fit_together(sources: Sequence[Path], fitter: Fitter) -> tuple[list[EQResult
     prepared, failed = [], []
     for source in sources:
         try:
-            content = read_sound(source)
-            prepared.append(fitter.prepare(Sound(content.audio, content.sample_rate)))
+            prepared.append(fitter.prepare(open_sound(source)))
         except InputError as error:
             failed.append({"file": str(source), "error": str(error)})
     if not prepared:
@@ -137,118 +139,131 @@ def _guarded(task: Task, work: Any) -> dict[str, Any]:
 
 
 def _prepare(task: Task, fitter: Fitter) -> dict[str, Any]:
-    content = read_sound(task.source)
-    sound = Sound(content.audio, content.sample_rate)
-    return {"content": content, "prepared": fitter.prepare(sound)}
+    return {"prepared": fitter.prepare(open_sound(task.source))}
 
 
 def _finish_fit(
     task: Task,
     fitter: Fitter,
-    fit: tuple[SoundFile, Prepared, Sequence[Candidate]],
+    fit: tuple[Prepared, Sequence[Candidate]],
     writing: Writing,
 ) -> dict[str, Any]:
-    content, prepared, candidates = fit
-    result = fitter.judge(prepared, candidates)
-    rendered = result.preset.render(
-        content.audio,
-        content.sample_rate,
-        amount=writing.amount,
-        match_loudness=writing.match_loudness,
-    )
-    after = result.similarity_after
-    if writing.amount != 1:
-        after = fitter.similarity(prepared.sound, [rendered.audio])[1]
-    similarity = {**result.similarity, "after": after}
+    prepared, candidates = fit
+    preset = fitter.preset(prepared, candidates)
+    made = _Made(task, open_sound(task.source), preset, writing)
+    try:
+        before, after = fitter.similarity_of_files(task.source, task.out)
+    except InputError:
+        task.out.unlink()  # what cannot be heard again is no result
+        raise
+    result = fitter.result(preset, candidates, (before, after))
     search = {
         "loss": result.loss,
         "evaluations": result.evaluations,
         "converged": result.converged,
         "history": result.history,
     }
-    record = _write(task, content, result.preset, rendered, writing, similarity)
+    record = made.record(result.similarity)
     record["warnings"] += result.warnings
     return {**record, "search": search}
 
 
 def _apply(task: Task, preset: Preset, writing: Writing) -> dict[str, Any]:
-    content = read_sound(task.source)
-    rendered = preset.render(
-        content.audio,
-        content.sample_rate,
-        amount=preset.amount * writing.amount,
-        match_loudness=writing.match_loudness,
-    )
-    return _write(task, content, preset, rendered, writing, None)
+    return _Made(task, open_sound(task.source), preset, writing).record(None)
 
 
-def _write(
-    task: Task,
-    content: SoundFile,
-    preset: Preset,
-    rendered: Rendered,
-    writing: Writing,
-    similarity: dict[str, float] | None,
-) -> dict[str, Any]:
-    lowered_db, subtype = write_sound(task.out, rendered.audio, content)
-    amount = preset.amount * writing.amount
-    rate = content.sample_rate
-    loudness = {"before": rendered.lufs_before, "after": rendered.lufs_after}
-    if loudness["after"] is not None:
-        loudness["after"] += lowered_db
-    record: dict[str, Any] = {
-        "file": str(task.source),
-        "out": str(task.out),
-        "target": preset.target,
-        "model": preset.model,
-        "eq": preset.eq,
-        "options": dict(preset.options),
-        "amount": amount,
-        "bands": preset.bands(rate),
-        "similarity": similarity,
-        "loudness_lufs": loudness,
-        "centroid_hz": {
-            "before": centroid_hz(content.audio, rate),
-            "after": centroid_hz(rendered.audio, rate),
-        },
-        "preamp_db": rendered.preamp_db + lowered_db,
-        "match_db": rendered.match_db,
-        "sample_rate": rate,
-        "channels": len(content.audio),
-        "subtype": subtype,
-        "picture": None,
-        "preset": None,
-        "exports": [],
-        "warnings": list(rendered.warnings),
-    }
-    _write_beside(task, content, preset, rendered, writing, record)
-    return record
+class _Made:
+    """A result that is written, and what there is to tell of it."""
 
+    def __init__(self, task: Task, header: SoundHeader, preset: Preset, writing: Writing) -> None:
+        self.task, self.header, self.preset, self.writing = task, header, preset, writing
+        self.amount = preset.amount * writing.amount
+        self.render = Render(
+            preset, header, amount=self.amount, match_loudness=writing.match_loudness
+        )
+        self.shown: list[Shown] = []
+        self.lowered_db, self.subtype = write_sound(task.out, self._blocks, header)
 
-def _write_beside(
-    task: Task,
-    content: SoundFile,
-    preset: Preset,
-    rendered: Rendered,
-    writing: Writing,
-    record: dict[str, Any],
-) -> None:
-    """Preset, exports and picture, as far as they are wanted; their paths go into the record."""
-    rate = content.sample_rate
-    if writing.save_preset:
-        preset_path = task.out.with_suffix(".eq.json")
-        record["preset"] = str(preset_path)
-        preset.save(preset_path)
-    for name in writing.exports:
-        path = task.out.with_suffix(FORMATS[name].suffix)
-        record["exports"].append(str(write_export(preset, name, path, rate, writing.amount)))
-    if writing.plot:
-        picture_path = task.out.with_suffix(".png")
-        record["picture"] = str(picture_path)
-        facts = tuple(_facts(record))
-        title = f"{task.source.name}: {preset.target}"
-        shown = (content.audio, rendered.audio, rate, preset, record["amount"], title, facts)
-        save_picture(picture_path, Picture(*shown))
+    def _blocks(self) -> Blocks:
+        """Once for each try at writing; what the last one showed counts."""
+        self.shown = list(self.render.shown())
+        return self.render.blocks(*self.shown)
+
+    def record(self, similarity: dict[str, float] | None) -> dict[str, Any]:
+        """For JSON; writes what goes beside the sound."""
+        levels, preset = self.render.levels, self.preset
+        loudness = {"before": levels.lufs_before, "after": levels.lufs_after}
+        if loudness["after"] is not None:
+            loudness["after"] += self.lowered_db
+        before, after = self.shown
+        record: dict[str, Any] = {
+            "file": str(self.task.source),
+            "out": str(self.task.out),
+            "target": preset.target,
+            "model": preset.model,
+            "eq": preset.eq,
+            "options": dict(preset.options),
+            "amount": self.amount,
+            "bands": preset.bands(self.header.sample_rate),
+            "similarity": similarity,
+            "loudness_lufs": loudness,
+            "centroid_hz": {"before": before.centroid.hz(), "after": after.centroid.hz()},
+            "preamp_db": levels.preamp_db + self.lowered_db,
+            "match_db": levels.match_db,
+            "sample_rate": self.header.sample_rate,
+            "channels": self.header.channels,
+            "subtype": self.subtype,
+            "picture": None,
+            "preset": None,
+            "pair": [],
+            "exports": [],
+            "warnings": list(levels.warnings),
+        }
+        self._write_beside(record)
+        return record
+
+    def _write_beside(self, record: dict[str, Any]) -> None:
+        """Preset, exports, pair and picture, as wanted; their paths go into the record."""
+        out, writing, rate = self.task.out, self.writing, self.header.sample_rate
+        if writing.save_preset:
+            preset_path = out.with_suffix(".eq.json")
+            record["preset"] = str(preset_path)
+            self.preset.save(preset_path)
+        for name in writing.exports:
+            path = out.with_suffix(FORMATS[name].suffix)
+            write_export(self.preset, name, path, rate, writing.amount)
+            record["exports"].append(str(path))
+        if writing.pair:
+            record["pair"] = [str(path) for path in self._write_pair()]
+        if writing.plot:
+            picture_path = out.with_suffix(".png")
+            record["picture"] = str(picture_path)
+            save_picture(picture_path, self._picture(tuple(_facts(record))))
+
+    def _picture(self, facts: tuple[str, ...]) -> Picture:
+        before, after = self.shown
+        return Picture(
+            before=before.spectrogram.level_db(),
+            after=after.spectrogram.level_db(),
+            seconds=self.render.levels.frames / self.header.sample_rate,
+            sample_rate=self.header.sample_rate,
+            preset=self.preset,
+            amount=self.amount,
+            title=f"{self.task.source.name}: {self.preset.target}",
+            facts=facts,
+        )
+
+    def _write_pair(self) -> list[Path]:
+        """Before and after, equally loud, with names that sort beside each other.
+
+        A lossy format would move the levels apart: the pair is WAV then.
+        """
+        out = self.task.out
+        suffix = ".wav" if lossy(self.subtype) else out.suffix
+        paths = [out.with_name(f"{out.stem}.{name}{suffix}") for name in PAIR_NAMES]
+        for path, blocks in zip(paths, self.render.pair(), strict=True):
+            write_sound(path, blocks, self.header)
+        return paths
 
 
 def _facts(record: dict[str, Any]) -> Iterator[str]:

@@ -30,8 +30,9 @@ class Picture:
     """What a picture shows.
 
     Attributes:
-        before: ``(channels, samples)``.
-        after: ``(channels, samples)``.
+        before: Of ``SpectrogramMeter`` or ``spectrogram_db``.
+        after: As ``before``.
+        seconds: Length of the sound.
         sample_rate: Hz.
         preset: The EQ.
         amount: Factor of its curve.
@@ -39,8 +40,9 @@ class Picture:
         facts: Lines under the title.
     """
 
-    before: Tensor
-    after: Tensor
+    before: np.ndarray
+    after: np.ndarray
+    seconds: float
     sample_rate: int
     preset: Preset
     amount: float
@@ -74,7 +76,7 @@ def draw(picture: Picture) -> Figure:
     figure = new_figure(11, 7)
     grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.15))
     _draw_curve(figure.add_subplot(grid[0, :]), picture)
-    levels = [spectrogram_db(x, picture.sample_rate) for x in (picture.before, picture.after)]
+    levels = (picture.before, picture.after)
     top = max(float(level.max()) for level in levels)
     axes = [figure.add_subplot(grid[1, 0])]
     axes.append(figure.add_subplot(grid[1, 1], sharex=axes[0], sharey=axes[0]))
@@ -86,26 +88,61 @@ def draw(picture: Picture) -> Figure:
     return figure
 
 
-def spectrogram_db(audio: Tensor, sample_rate: int) -> np.ndarray:
-    """Level ``(ROWS, columns)`` in dB of the channel mean, on a logarithmic axis from 20 Hz.
+class SpectrogramMeter:
+    """Spectrogram of the channel mean of a sound that comes in blocks, on a logarithmic axis.
 
-    Rows end at Nyquist or 20 kHz, whichever is lower; a row is the loudest bin in its range, or
-    the nearest one.
+    Args:
+        sample_rate: Hz.
+        frames: Samples of the whole sound.
     """
-    mono = audio.detach().to("cpu", torch.float32).mean(0)
-    size = 1 << round(np.log2(max(64.0, 0.064 * sample_rate)))
-    hop = max(1, min(size // 8, -(-len(mono) // COLUMNS)))
-    hop = max(hop, -(-len(mono) // (4 * COLUMNS)))
-    mono = torch.nn.functional.pad(mono, (0, max(0, size - len(mono))))
-    window = torch.hann_window(size)
-    bins = torch.stft(mono, size, hop, window=window, pad_mode="constant", return_complex=True)
-    power = (bins.abs() / window.sum()).square().numpy()
-    edges = np.geomspace(LOWEST_HZ, top_hz(sample_rate), ROWS + 1)
-    step = sample_rate / size
-    low = np.clip(np.round(edges[:-1] / step).astype(int), 0, len(power) - 1)
-    high = np.clip(np.ceil(edges[1:] / step).astype(int), low + 1, len(power))
-    rows = np.stack([power[a:b].max(0) for a, b in zip(low, high, strict=True)])
-    return 10 * np.log10(rows + 1e-20)
+
+    def __init__(self, sample_rate: int, frames: int) -> None:
+        size = 1 << round(np.log2(max(64.0, 0.064 * sample_rate)))
+        hop = max(1, min(size // 8, -(-frames // COLUMNS)))
+        self._hop = max(hop, -(-frames // (4 * COLUMNS)))
+        self._size = size
+        self._columns = 1 + max(frames, size) // self._hop
+        self._window = torch.hann_window(size)
+        self._held = torch.zeros(size // 2)
+        self._start = -(size // 2)  # where, in the sound, the held samples begin
+        self._rows: list[np.ndarray] = []
+        edges = np.geomspace(LOWEST_HZ, top_hz(sample_rate), ROWS + 1)
+        step, last = sample_rate / size, size // 2
+        self._low = np.clip(np.round(edges[:-1] / step).astype(int), 0, last)
+        self._high = np.clip(np.ceil(edges[1:] / step).astype(int), self._low + 1, last + 1)
+
+    def add(self, block: Tensor) -> None:
+        """The next samples ``(channels, samples)``."""
+        self._held = torch.cat([self._held, block.detach().to("cpu", torch.float32).mean(0)])
+        while True:
+            skip = len(self._rows) * self._hop - self._size // 2 - self._start
+            if skip > 0:
+                self._held, self._start = (
+                    self._held[skip:],
+                    self._start + min(skip, len(self._held)),
+                )
+            if len(self._held) < self._size or len(self._rows) == self._columns:
+                return
+            bins = torch.fft.rfft(self._held[: self._size] * self._window)
+            power = (bins.abs() / self._window.sum()).square().numpy()
+            pairs = zip(self._low, self._high, strict=True)
+            self._rows.append(np.array([power[a:b].max() for a, b in pairs]))
+
+    def level_db(self) -> np.ndarray:
+        """Level ``(ROWS, columns)`` in dB, from 20 Hz to Nyquist or 20 kHz, whichever is lower.
+
+        A row is the loudest bin in its range, or the nearest one. To be asked once.
+        """
+        while len(self._rows) < self._columns:
+            self.add(torch.zeros(1, self._size))
+        return 10 * np.log10(np.stack(self._rows, axis=1) + 1e-20)
+
+
+def spectrogram_db(audio: Tensor, sample_rate: int) -> np.ndarray:
+    """Of a whole sound ``(channels, samples)``; see ``SpectrogramMeter``."""
+    meter = SpectrogramMeter(sample_rate, audio.shape[-1])
+    meter.add(audio)
+    return meter.level_db()
 
 
 def top_hz(sample_rate: int) -> float:
@@ -138,7 +175,7 @@ def _draw_curve(axis: Axes, picture: Picture) -> None:
         xlabel="Frequency in Hz",
         ylabel="Gain in dB",
     )
-    _frequency_ticks(axis.xaxis, rate)
+    frequency_ticks(axis.xaxis, top_hz(rate))
     axis.grid(True, which="major", alpha=0.3)
     axis.legend(loc="best", fontsize=8)
 
@@ -174,8 +211,7 @@ def _draw_bands(axis: Axes, bands: list[dict[str, Any]], amount: float) -> None:
 def _draw_spectrogram(
     axis: Axes, level: np.ndarray, picture: Picture, top: float, name: str
 ) -> Any:
-    seconds = picture.before.shape[-1] / picture.sample_rate
-    image = draw_spectrogram(axis, level - top, seconds, picture.sample_rate)
+    image = draw_spectrogram(axis, level - top, picture.seconds, picture.sample_rate)
     axis.set(title=name, xlabel="Time in s")
     if name == "Before":
         axis.set_ylabel("Frequency in Hz")
@@ -190,13 +226,14 @@ def draw_spectrogram(axis: Axes, level: np.ndarray, seconds: float, sample_rate:
         edges_s, edges_hz, level, vmin=-RANGE_DB, vmax=0, cmap="magma", rasterized=True
     )
     axis.set(yscale="log")
-    _frequency_ticks(axis.yaxis, sample_rate)
+    frequency_ticks(axis.yaxis, top_hz(sample_rate))
     return image
 
 
-def _frequency_ticks(axis: Any, sample_rate: int) -> None:
+def frequency_ticks(axis: Any, highest_hz: float) -> None:
+    """Whole numbers up to ``highest_hz`` on a logarithmic axis."""
     from matplotlib.ticker import NullFormatter
 
-    ticks = [f for f in TICKS_HZ if f <= top_hz(sample_rate)]
+    ticks = [f for f in TICKS_HZ if f <= highest_hz]
     axis.set_ticks(ticks, [f"{f // 1000}k" if f >= 1000 else str(f) for f in ticks])
     axis.set_minor_formatter(NullFormatter())

@@ -74,7 +74,11 @@ def tclip_eqs() -> Iterator[EQEntry]:
 
 @hookimpl
 def tclip_commands(cli: Any) -> None:
-    """``tclip eq``."""
+    """``tclip eq`` and ``tclip eval eq``."""
+    from timbreclip_core.cli.evaluate import eval_command
+
     from .cli import eq_command
+    from .judging.cli import eval_eq
 
     cli.add_command(eq_command)
+    eval_command.add_command(eval_eq)

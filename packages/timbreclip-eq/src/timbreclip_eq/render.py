@@ -1,40 +1,78 @@
-"""Applying an EQ to a sound: never above full scale, at its loudness if asked for."""
+"""Applying an EQ to a sound: never above full scale, at its loudness if asked for.
+
+Twice through the sound: once to measure, once to write. Only a block of it is held.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from timbreclip_core.errors import UsageError
 
 from .base import EQ, Values
-from .measure import loudness_lufs, peak, true_peak
+from .measure import LoudnessMeter, PeakMeter
+from .streaming import Blocks, Kernel, Source, slices
 
 MIN_AMOUNT, MAX_AMOUNT = -1.0, 2.0
 MATCHED_LU = 0.1
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """A filtered sound, and what was done beside the EQ.
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    """What is done to a filtered sound beside the EQ, and why.
 
     Attributes:
-        audio: ``(channels, samples)``, of the source's dtype, nothing above full scale.
         preamp_db: Gain that keeps it below full scale, at most 0 dB.
         match_db: Gain that gives it the loudness of the source.
         lufs_before: Loudness of the source; None for silence.
-        lufs_after: Loudness of ``audio``; None for silence.
+        lufs_after: Loudness of the result; None for silence.
+        highest_db: Most gain, dB, that source and filtered sound could take without clipping.
+        mono_peaks: Largest sample of the channel mean of the source, and of the result.
+        frames: Samples in a channel.
         warnings: Sentences.
     """
 
-    audio: Tensor
     preamp_db: float
     match_db: float
     lufs_before: float | None
     lufs_after: float | None
+    highest_db: tuple[float, float] = (0.0, 0.0)
+    mono_peaks: tuple[float, float] = (0.0, 0.0)
+    frames: int = 0
     warnings: tuple[str, ...] = ()
+
+    @property
+    def gain_db(self) -> float:
+        """Of the filtered sound in all."""
+        return self.match_db + self.preamp_db
+
+    def pair_db(self) -> tuple[float, float]:
+        """Gains of the source and of the filtered sound that make them equally loud, unclipped.
+
+        No louder than the source is; silence has no loudness and keeps to the peaks alone.
+        """
+        room = tuple(min(0.0, highest) for highest in self.highest_db)
+        if self.lufs_before is None or self.lufs_after is None:
+            return room[0], room[1]
+        filtered = self.lufs_after - self.gain_db
+        common = min(self.lufs_before + room[0], filtered + self.highest_db[1])
+        return common - self.lufs_before, common - filtered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered(Levels):
+    """A filtered sound, and what was done beside the EQ.
+
+    Attributes:
+        audio: ``(channels, samples)``, of the source's dtype, nothing above full scale.
+    """
+
+    audio: Tensor
 
 
 def check_amount(amount: float) -> None:
@@ -43,6 +81,56 @@ def check_amount(amount: float) -> None:
         raise UsageError(
             f"The amount must lie from {MIN_AMOUNT:g} to {MAX_AMOUNT:g}, not {amount}."
         )
+
+
+def measure_levels(
+    kernel: Kernel, source: Source, sample_rate: int, *, match_loudness: bool = False
+) -> Levels:
+    """Go through a sound once and find the gain that its filtered version takes.
+
+    The preamp follows from the output itself: its true peak stays at or below full scale, or that
+    of the source where the source is above it already, and no sample is above full scale.
+
+    Args:
+        kernel: The filter.
+        source: The sound, at least one sample.
+        sample_rate: Hz.
+        match_loudness: Give it the loudness of the source (BS.1770), as far as the peaks allow.
+    """
+    # The gain of the filtered sound is not known yet: any true peak of it may matter.
+    before, after = _Meters(sample_rate, floor=1.0), _Meters(sample_rate, floor=0.0)
+    for block in kernel.run(before.through(source())):
+        after.add(block)
+    lufs_before, lufs_after = before.lufs(), after.lufs()
+    known = lufs_before is not None and lufs_after is not None
+    match_db = 0.0
+    if match_loudness and lufs_before is not None and lufs_after is not None:
+        match_db = lufs_before - lufs_after
+    allowed = max(1.0, before.peaks.true_peak())
+    preamp_db = _preamp_db(after.peaks, match_db, allowed)
+    if lufs_after is not None:
+        lufs_after += match_db + preamp_db
+    warnings: list[str] = []
+    if match_loudness and known:
+        warnings += _loudness_warnings(lufs_before or 0.0, lufs_after or 0.0)
+    factor = 10 ** ((match_db + preamp_db) / 20)
+    return Levels(
+        preamp_db=preamp_db,
+        match_db=match_db,
+        lufs_before=lufs_before,
+        lufs_after=lufs_after,
+        highest_db=(_room_db(before.peaks, allowed), _room_db(after.peaks, allowed)),
+        mono_peaks=(before.peaks.mono_peak, min(1.0, factor * after.peaks.mono_peak)),
+        frames=before.peaks.frames,
+        warnings=tuple(warnings),
+    )
+
+
+def filtered_blocks(kernel: Kernel, blocks: Blocks, gain_db: float) -> Iterator[Tensor]:
+    """Filtered blocks at a gain, none of them above full scale."""
+    gain = 10 ** (gain_db / 20)
+    for block in kernel.run(blocks):
+        yield (block * gain).clamp(-1, 1)
 
 
 def render(
@@ -54,10 +142,7 @@ def render(
     amount: float = 1.0,
     match_loudness: bool = False,
 ) -> Rendered:
-    """Filter a sound at its own rate.
-
-    The preamp follows from the output itself: its true peak stays at or below full scale, or that
-    of the source where the source is above it already, and no sample is above full scale.
+    """Filter a sound at its own rate; see ``measure_levels``.
 
     Args:
         eq: The parametrisation.
@@ -71,34 +156,58 @@ def render(
         UsageError: An ``amount`` out of range.
     """
     check_amount(amount)
-    filtered = eq.filter(audio, values, sample_rate, amount)
-    before = loudness_lufs(audio, sample_rate)
-    after = loudness_lufs(filtered, sample_rate)
-    match_db, warnings = 0.0, []
-    if match_loudness and before is not None and after is not None:
-        match_db = before - after
-        filtered = filtered * 10 ** (match_db / 20)
-    gain = _peak_gain(filtered, audio, sample_rate)
-    preamp_db = 20 * math.log10(gain)
-    out = (filtered * gain).clamp(-1, 1)
-    if after is not None:
-        after += match_db + preamp_db
-    if match_loudness and before is not None and after is not None:
-        warnings += _loudness_warnings(before, after)
-    return Rendered(out, preamp_db, match_db, before, after, tuple(warnings))
+    kernel = eq.kernel(values, sample_rate, amount)
+    levels = measure_levels(
+        kernel, lambda: slices(audio), sample_rate, match_loudness=match_loudness
+    )
+    out, start = torch.empty_like(audio), 0
+    for block in filtered_blocks(kernel, slices(audio), levels.gain_db):
+        out[:, start : start + block.shape[-1]] = block
+        start += block.shape[-1]
+    return Rendered(**vars(levels), audio=out)
 
 
-def _peak_gain(filtered: Tensor, source: Tensor, sample_rate: int) -> float:
-    """At most 1: what brings the peaks of ``filtered`` down to where they may be."""
-    highest = peak(filtered)
+class _Meters:
+    """Loudness and peaks of blocks whose channels are known with the first of them."""
+
+    def __init__(self, sample_rate: int, floor: float) -> None:
+        self.sample_rate = sample_rate
+        self.peaks = PeakMeter(sample_rate, floor)
+        self.loudness: LoudnessMeter | None = None
+
+    def add(self, block: Tensor) -> None:
+        if self.loudness is None:
+            self.loudness = LoudnessMeter(len(block), self.sample_rate)
+        self.loudness.add(block)
+        self.peaks.add(block)
+
+    def through(self, blocks: Blocks) -> Iterator[Tensor]:
+        for block in blocks:
+            self.add(block)
+            yield block
+
+    def lufs(self) -> float | None:
+        return None if self.loudness is None else self.loudness.lufs()
+
+
+def _preamp_db(peaks: PeakMeter, match_db: float, allowed: float) -> float:
+    """At most 0: what brings the peaks, after the match, down to where they may be."""
+    factor = 10 ** (match_db / 20)
+    highest = factor * peaks.peak
     if highest == 0:
-        return 1.0
+        return 0.0
     gain = min(1.0, 1 / highest)
     # Interpolation between samples more than doubles hardly any signal.
     if highest * 2 > 1:
-        allowed = max(1.0, true_peak(source, sample_rate))
-        gain = min(gain, allowed / true_peak(filtered, sample_rate))
-    return gain
+        gain = min(gain, allowed / (factor * peaks.true_peak()))
+    return 20 * math.log10(gain)
+
+
+def _room_db(peaks: PeakMeter, allowed: float) -> float:
+    """Gain that would bring the peaks up, or down, to where they may be."""
+    if peaks.peak == 0:
+        return 0.0
+    return -20 * math.log10(max(peaks.peak, peaks.true_peak() / allowed))
 
 
 def _loudness_warnings(before: float, after: float) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from timbreclip_core.audio import check_finite, check_rate
 from timbreclip_core.errors import EmptyAudioError, InputError, UsageError
 from timbreclip_core.files import atomic_path
 
-from .riff import copy_chunks
+from .riff import clear_time, copy_chunks
+from .streaming import FRAMES, Blocks, slices
 
 # Formats of soundfile by suffix, the first of each suffix being the usual one.
 FORMATS = {
@@ -40,26 +43,68 @@ _TRIES = 4
 
 
 @dataclass(frozen=True)
-class SoundFile:
-    """A whole file.
+class SoundHeader:
+    """What a file says of itself, and its sound in blocks.
 
     Attributes:
-        audio: ``(channels, samples)``; float64 where float32 would lose bits, else float32.
         sample_rate: Hz.
+        channels: How many.
         format: Container, as soundfile names it.
         subtype: Sample format, as soundfile names it.
         endian: As soundfile names it.
         tags: Title, artist and so on.
-        path: Where it came from.
+        path: Where it is.
     """
 
-    audio: Tensor
     sample_rate: int
+    channels: int
     format: str
     subtype: str
     endian: str
     tags: dict[str, str]
     path: Path
+
+    def blocks(self) -> Iterator[Tensor]:
+        """``(channels, samples)``; float64 where float32 would lose bits, else float32.
+
+        Raises:
+            InputError: It breaks off, or holds NaN or infinite samples; ``EmptyAudioError``: no
+                samples.
+        """
+        dtype = "float64" if self.subtype in FINE else "float32"
+        frames, empty = max(1, 2 * FRAMES // self.channels), True
+        with _opened(self.path) as f, _readable(self.path):
+            while len(data := f.read(frames, dtype=dtype, always_2d=True)):
+                block = torch.from_numpy(np.ascontiguousarray(data.T))
+                check_finite(block, str(self.path))
+                empty = False
+                yield block
+        if empty:
+            raise EmptyAudioError(f"{self.path} holds no samples.")
+
+
+@dataclass(frozen=True)
+class SoundFile(SoundHeader):
+    """A whole file.
+
+    Attributes:
+        audio: ``(channels, samples)``; float64 where float32 would lose bits, else float32.
+    """
+
+    audio: Tensor
+
+
+def open_sound(path: str | Path) -> SoundHeader:
+    """Look at a file without decoding it.
+
+    Raises:
+        InputError: Missing, or no audio.
+    """
+    path = Path(path)
+    with _opened(path) as f:
+        kind = (f.samplerate, f.channels, f.format, f.subtype, f.endian, f.copy_metadata())
+    check_rate(kind[0])
+    return SoundHeader(*kind, path)
 
 
 def read_sound(path: str | Path) -> SoundFile:
@@ -68,22 +113,23 @@ def read_sound(path: str | Path) -> SoundFile:
     Raises:
         InputError: Missing, unreadable, NaN or infinite samples; ``EmptyAudioError``: no samples.
     """
-    path = Path(path)
+    header = open_sound(path)
+    return SoundFile(**vars(header), audio=torch.cat(list(header.blocks()), dim=-1))
+
+
+def _opened(path: Path) -> soundfile.SoundFile:
     if not path.is_file():
         raise InputError(f"There is no file {str(path)!r}.")
+    with _readable(path):
+        return soundfile.SoundFile(str(path))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        with soundfile.SoundFile(str(path)) as f:
-            dtype = "float64" if f.subtype in FINE else "float32"
-            data = f.read(dtype=dtype, always_2d=True)
-            kind = (f.samplerate, f.format, f.subtype, f.endian, f.copy_metadata())
+        yield
     except (soundfile.SoundFileError, OSError, TypeError) as error:
         raise InputError(f"{path} is not audio that can be read here: {error}") from error
-    if not data.size:
-        raise EmptyAudioError(f"{path} holds no samples.")
-    audio = torch.from_numpy(np.ascontiguousarray(data.T))
-    check_finite(audio, str(path))
-    check_rate(kind[0])
-    return SoundFile(audio, *kind, path)
 
 
 def check_suffix(path: Path) -> None:
@@ -93,11 +139,18 @@ def check_suffix(path: Path) -> None:
         raise UsageError(f"{path.name} must end in one of {known}: sound is written by suffix.")
 
 
-def write_sound(path: str | Path, audio: Tensor, like: SoundFile) -> tuple[float, str]:
-    """Write ``audio`` ``(channels, samples)`` as ``like`` was: rate, sample format, tags.
+def write_sound(
+    path: str | Path, audio: Tensor | Callable[[], Blocks], like: SoundHeader
+) -> tuple[float, str]:
+    """Write a sound as ``like`` was: rate, sample format, tags.
 
     The suffix decides on the container. Lossy formats move the peaks: what comes out of the
     decoder is measured, and written again a little lower where it is above full scale.
+
+    Args:
+        path: Of the file.
+        audio: ``(channels, samples)``, or a function that gives it in blocks from its start.
+        like: The source.
 
     Returns:
         Gain that this took, dB, 0 or less; and the sample format written.
@@ -111,16 +164,19 @@ def write_sound(path: str | Path, audio: Tensor, like: SoundFile) -> tuple[float
     gain = 1.0
     with atomic_path(path) as temporary:
         for _ in range(_TRIES):
-            _write(temporary, (audio * gain).T.numpy(), like, (container, subtype, endian))
-            loudest = _decoded_peak(temporary) if _lossy(subtype) else 1.0
+            blocks = slices(audio) if isinstance(audio, Tensor) else audio()
+            _write(temporary, (b * gain for b in blocks), like, (container, subtype, endian))
+            loudest = _decoded_peak(temporary) if lossy(subtype) else 1.0
             if loudest <= 1:
                 break
             gain *= 0.999 / loudest
+        with temporary.open("r+b") as f:
+            clear_time(f)
         copy_chunks(like.path, temporary)
     return 20 * float(np.log10(gain)), subtype
 
 
-def _kind(path: Path, like: SoundFile) -> tuple[str, str, str]:
+def _kind(path: Path, like: SoundHeader) -> tuple[str, str, str]:
     """Container, sample format and byte order to write."""
     suffix = path.suffix.lower()
     usual = FORMATS[suffix]
@@ -136,24 +192,27 @@ def _kind(path: Path, like: SoundFile) -> tuple[str, str, str]:
     raise UsageError(f"Sound cannot be written as {container} here.")
 
 
-def _write(path: Path, data: np.ndarray, like: SoundFile, kind: tuple[str, str, str]) -> None:
+def _write(path: Path, blocks: Blocks, like: SoundHeader, kind: tuple[str, str, str]) -> None:
     container, subtype, endian = kind
     try:
         with soundfile.SoundFile(
             str(path),
             "w",
             samplerate=like.sample_rate,
-            channels=data.shape[1],
+            channels=like.channels,
             format=container,
             subtype=subtype,
             endian=endian,
         ) as f:
             for name, value in like.tags.items():
                 _tag(f, name, value)
-            f.write(data)
+            for block in blocks:
+                f.write(block.T.numpy())
+    except InputError:
+        raise  # of the source
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         raise InputError(
-            f"{data.shape[1]} channels at {like.sample_rate} Hz cannot be written as {container} "
+            f"{like.channels} channels at {like.sample_rate} Hz cannot be written as {container} "
             f"{subtype}: {error} Try the suffix .wav."
         ) from error
 
@@ -165,7 +224,8 @@ def _tag(f: soundfile.SoundFile, name: str, value: str) -> None:
         return  # this container has no such tag
 
 
-def _lossy(subtype: str) -> bool:
+def lossy(subtype: str) -> bool:
+    """Whether samples of this format come back changed."""
     return subtype in {"VORBIS", "OPUS"} or subtype.startswith("MPEG")
 
 

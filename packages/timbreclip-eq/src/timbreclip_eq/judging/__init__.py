@@ -1,0 +1,1 @@
+"""What text-driven EQs do, judged without a model: ``tclip eval eq``."""
