@@ -30,11 +30,13 @@ def tclip_commands(cli: click.Group) -> None:
 
     from .augmentations.cli import augmentations
     from .cli import train
+    from .cli_compare import compare_command
     from .data_cli import data
     from .evaluation.cli import COMMANDS
     from .teachers.cli import teach
 
     train.add_command(augmentations)
+    train.add_command(compare_command)
     train.add_command(teach)
     cli.add_command(train)
     cli.add_command(data)
