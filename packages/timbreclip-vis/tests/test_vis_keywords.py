@@ -59,3 +59,39 @@ def test_wrong_use_says_what_to_do(words, options):
 def test_similarity_without_a_close_keyword_is_an_error():
     with pytest.raises(UsageError, match="softmax"):
         keyword_weights(Fixed(-0.3, -0.2, -0.1), VECTOR, WORDS, weighting="similarity")
+
+
+def test_top_k_leaves_the_closest_and_scales_them_to_one():
+    soft = keyword_weights(Fixed(0.3, 0.1, 0.2), VECTOR, WORDS, temperature=1.0, top_k=2)[0]
+    e = torch.exp(torch.tensor([0.3, 0.0, 0.2])) * torch.tensor([1.0, 0.0, 1.0])
+    assert torch.allclose(soft, e / e.sum())
+    share = keyword_weights(Fixed(0.3, 0.1, 0.2), VECTOR, WORDS, weighting="similarity", top_k=2)
+    assert torch.allclose(share, torch.tensor([[0.6, 0.0, 0.4]]))
+    raw = keyword_weights(Fixed(0.3, 0.1, 0.2), VECTOR, WORDS, weighting="raw", top_k=1)
+    assert torch.allclose(raw, torch.tensor([[0.3, 0.0, 0.0]]))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["a", " "], "empty"), (["Warm pad", "warm  pad"], "twice"), ([], "-k")],
+)
+def test_keywords_that_are_none_or_the_same_are_refused(words, message):
+    with pytest.raises(UsageError, match=message):
+        keyword_weights(Fixed(0.3, 0.2, 0.1), VECTOR, words)
+
+
+@pytest.mark.parametrize("top_k", [0, -1])
+def test_top_k_is_at_least_one(top_k):
+    with pytest.raises(UsageError, match="top_k"):
+        keyword_weights(Fixed(0.3, 0.2, 0.1), VECTOR, WORDS, top_k=top_k)
+
+
+def test_keywords_in_sentences_are_the_mean_over_the_sentences(model, sounds):
+    from timbreclip_core.encoders.base import unit
+    from timbreclip_core.templates import fill, templates
+
+    vector = model.embed_file(sounds["dull"])
+    found = keyword_weights(model, vector, ["dark"], weighting="raw", sentences="timbre")
+    texts = model.embed_text([fill(t, "dark") for t in templates("timbre")]).plain()
+    wanted = vector.plain() @ unit(texts.mean(0))
+    assert torch.allclose(found[0], wanted, atol=1e-6)
