@@ -17,7 +17,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 from torch import Tensor
 
@@ -27,6 +26,7 @@ from timbreclip_core.errors import InputError, TimbreClipError
 from timbreclip_core.files import atomic_path
 
 from .datasets.base import Note, NoteDataset
+from .datasets.reading import read_clips
 
 FORMAT = 1  # of the shards: a higher number computes anew
 SHARD_NOTES = 384
@@ -179,21 +179,13 @@ def compute_shard(dataset: NoteDataset, shard: Shard, folder: Path) -> None:
 
 def _audio_of(dataset: NoteDataset, notes: Sequence[Note]) -> Iterator[tuple[Note, Tensor | str]]:
     """Notes with 4 s of mono audio at the front end's rate, or with what is wrong."""
-    path, whole, rate = None, None, 0
-    for note in notes:
+    for note, clip in read_clips(dataset, notes):
         try:
-            if note.audio != path or note.audio is None:
-                path, whole = note.audio, None
-                if note.frames is not None and note.audio is not None:
-                    # A rendered file holds a dozen notes: decoding it once beats seeking.
-                    data, rate = soundfile.read(dataset.path(note), dtype="float32", always_2d=True)
-                    whole = data.T
-            if whole is None or note.frames is None:
-                samples, rate = dataset.read(note)
-            else:
-                samples = whole[:, note.start : note.start + note.frames]
+            if isinstance(clip, TimbreClipError):
+                raise clip
+            samples, rate = clip
             yield note, _four_seconds(torch.from_numpy(np.ascontiguousarray(samples)), rate)
-        except (TimbreClipError, soundfile.SoundFileError) as error:
+        except TimbreClipError as error:
             yield note, str(error)
 
 
