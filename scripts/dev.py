@@ -57,7 +57,11 @@ def set_up(packages: tuple[str, ...], tools: tuple[str, ...] = ()) -> None:
 
 def extras(package: str, tools: tuple[str, ...]) -> str:
     """The tests also exercise the optional parts that install quickly."""
-    optional = {"core": "[clip,parquet]", "train": "[augmentations,minilm,tensorboard]"}
+    optional = {
+        "core": "[clip,parquet]",
+        "vis": "[diffusers]",
+        "train": "[augmentations,minilm,tensorboard]",
+    }
     return optional.get(package, "") if tools else ""
 
 

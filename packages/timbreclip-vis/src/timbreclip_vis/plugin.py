@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from timbreclip_core import hookimpl
 
 from .entries import ImageBackendEntry
-from .options import GlyphOptions
+from .options import DiffusersOptions, GlyphOptions
 
 if TYPE_CHECKING:
     from .base import ImageBackend
@@ -27,6 +27,12 @@ def _load_glyph(options: GlyphOptions | None, device: str) -> ImageBackend:
     return load(options, device)
 
 
+def _load_diffusers(options: DiffusersOptions, device: str) -> ImageBackend:
+    from .diffusion.backend import load
+
+    return load(options, device)
+
+
 @hookimpl
 def tclip_image_backends() -> Iterator[ImageBackendEntry]:
     yield ImageBackendEntry(
@@ -37,6 +43,12 @@ def tclip_image_backends() -> Iterator[ImageBackendEntry]:
         keywords="glyph",
         template="plain",
         weighting="similarity",
+    )
+    yield ImageBackendEntry(
+        name="diffusers",
+        summary="Stable Diffusion 1.5, 2, XL, 3 and Flux, from a folder or the hub.",
+        load=_load_diffusers,
+        options=DiffusersOptions,
     )
 
 

@@ -1,0 +1,1 @@
+"""Pictures by the text-to-image pipelines of the library diffusers."""
