@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +12,19 @@ from torch import Tensor, nn
 from ..windows import Windowing
 
 TEXT, TIMBRE = "text", "timbre"
+
+
+@dataclass(frozen=True)
+class Published:
+    """Files as their authors published them, which bring the words of their space along.
+
+    Args:
+        digest: Names these very weights, 16 hexadecimal digits.
+        words: What the space's entry loads its words from.
+    """
+
+    digest: str
+    words: Path
 
 
 class Encoder(nn.Module, ABC):
@@ -24,16 +39,32 @@ class Encoder(nn.Module, ABC):
         windowing: How longer and shorter audio reaches ``forward``.
         spaces: Space id by kind of vector. ``"text"`` vectors are compared with texts;
             ``"timbre"`` vectors compare sounds with sounds.
+        published: For weights in the very files of their authors, where more than one file makes
+            the model: their digest, and the folder that the space can be loaded from. None for
+            a model folder or a single file.
     """
 
     name: str
     sample_rate: int
     windowing: Windowing
     spaces: dict[str, str]
+    published: Published | None = None
 
     @abstractmethod
     def forward(self, mono: Tensor) -> dict[str, Tensor]:
         """Windows ``(batch, samples)`` to unit vectors ``(batch, dim)`` by kind."""
+
+    def features(self, mono: Tensor) -> Tensor:
+        """What the network proper is given of windows ``(batch, samples)``: ``(batch, ...)``.
+
+        With ``from_features`` it makes up ``forward``, for programs other than torch that run
+        networks well and spectrograms badly. An encoder overrides both or neither.
+        """
+        return mono
+
+    def from_features(self, features: Tensor) -> dict[str, Tensor]:
+        """``features`` to unit vectors ``(batch, dim)`` by kind."""
+        return self(features)
 
     def freeze(self) -> Encoder:
         """Ready for inference: evaluation mode, no gradients for the parameters."""
@@ -47,7 +78,14 @@ class SpectralEncoder(Encoder):
 
     Work that filters a sound many times (text-driven EQ) multiplies the spectrogram by |H|^2
     instead of filtering the waveform.
+
+    Attributes:
+        hann_frames: Samples in a frame of the spectrogram, and from one frame to the next, if the
+            frames are periodic Hann windows around multiples of the second, with silence before
+            the start; None if they are anything else.
     """
+
+    hann_frames: tuple[int, int] | None = None
 
     @property
     @abstractmethod
@@ -63,7 +101,13 @@ class SpectralEncoder(Encoder):
         """Power ``(batch, bins, frames)`` to unit vectors ``(batch, dim)`` by kind."""
 
     def forward(self, mono: Tensor) -> dict[str, Tensor]:
-        return self.from_power(self.spectrogram(mono))
+        return self.from_features(self.features(mono))
+
+    def features(self, mono: Tensor) -> Tensor:
+        return self.spectrogram(mono)
+
+    def from_features(self, features: Tensor) -> dict[str, Tensor]:
+        return self.from_power(features)
 
 
 def unit(vectors: Tensor) -> Tensor:
