@@ -11,6 +11,7 @@ from click_default_group import DefaultGroup
 from timbreclip_core.cli.options import echo_json, json_option, model_option
 from timbreclip_core.plugins import plugin_manager
 
+from .cli_figures import effect_command, grid_command, morph_command, timeline_command
 from .cli_options import PATH, make_painter, make_scheme, picture_options, report, weight_options
 from .entries import ImageBackendEntry
 
@@ -199,11 +200,14 @@ def show_weights(
     scheme = make_scheme(options, keyword_set="glyph", template="{keyword}")
     model = load_model(model_name, device=device, precision=precision)
     vector = model.embed_file(file)
-    chosen = {n: getattr(scheme, n) for n in ("weighting", "temperature", "top_k", "sentences")}
-    row = keyword_weights(model, vector, scheme.keywords, **chosen)[0].tolist()
+    row = keyword_weights(model, vector, scheme.keywords, **scheme.weighing())[0].tolist()
     pairs = sorted(zip(scheme.keywords, row, strict=True), key=lambda pair: -pair[1])
     if as_json:
         echo_json({"file": str(file), "model": model.id, "weights": dict(pairs)})
         return
     for keyword, weight in pairs:
         click.echo(f"{keyword:24}{weight:7.3f}")
+
+
+for _command in (grid_command, effect_command, morph_command, timeline_command):
+    vis_command.add_command(_command)

@@ -54,7 +54,9 @@ def tclip_image_backends() -> Iterator[ImageBackendEntry]:
 
 @hookimpl
 def tclip_commands(cli: Any) -> None:
-    """``tclip vis``."""
+    """``tclip vis`` and ``tclip plot``."""
     from .cli import vis_command
+    from .cli_plot import plot_command
 
     cli.add_command(vis_command)
+    cli.add_command(plot_command)

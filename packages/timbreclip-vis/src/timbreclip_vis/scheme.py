@@ -59,6 +59,11 @@ class Scheme:
         """One a keyword."""
         return [fill_template(self.template, word) for word in self.keywords]
 
+    def weighing(self) -> dict[str, Any]:
+        """What ``keywords.keyword_weights`` takes."""
+        names = ("weighting", "temperature", "top_k", "sentences")
+        return {name: getattr(self, name) for name in names}
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {**dataclasses.asdict(self), "keywords": list(self.keywords)}

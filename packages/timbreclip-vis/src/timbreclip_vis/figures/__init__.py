@@ -1,0 +1,1 @@
+"""Figures of many pictures: sheets and maps of sounds, effects, paths, and a sound over time."""
