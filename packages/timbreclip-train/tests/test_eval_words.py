@@ -6,7 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from timbreclip_core import load_model
+from timbreclip_core import Model, load_model
+from timbreclip_core.errors import UsageError
 from timbreclip_core.lexicon import freeze_id
 from timbreclip_train import text
 from timbreclip_train.datasets.base import Note, attributes
@@ -67,6 +68,25 @@ def test_guesses_are_per_patch_by_mean_or_closest_note_or_per_note(model):
     interval = by_note.result.intervals()["accuracy"]
     assert interval.mean == pytest.approx(2 / 3)
     assert interval.low <= interval.mean <= interval.high
+
+
+@pytest.mark.parametrize("per", ["note", "patch", "closest"])
+def test_calibrated_guesses_ask_what_is_unusual(model, monkeypatch, per):
+    heard = heard_of(model, [("p", "brass", "brass"), ("q", "organ", "organ")])
+    _, table, _ = class_vectors(model, ["brass", "organ"], "none", "label")
+    assert labels.usual_cosines(model, table).shape == (2,)
+    # Where every sound is a brass to the model, one that is as much an organ is unusual.
+    monkeypatch.setattr(labels, "usual_cosines", lambda *_: np.array([1.5, 0.0]))
+    options = {"per": per, "calibrated": True}
+    found = guess_labels(heard, model, label_of("category"), "none", **options)
+    assert found.result.confusion.tolist() == [[0, 1], [0, 1]]
+
+
+def test_a_model_without_reference_sounds_cannot_be_calibrated(model):
+    bare = Model(model.encoder, space=model.space)
+    heard = heard_of(model, [("p", "brass", "brass"), ("q", "organ", "organ")])
+    with pytest.raises(UsageError, match="no reference sounds"):
+        guess_labels(heard, bare, label_of("category"), "none", calibrated=True)
 
 
 def test_refused_classes_are_left_out_with_their_items(model):

@@ -78,24 +78,25 @@ def retrieval_command(**options: Any) -> None:
     show_default=True,
     help="Guess for a patch by its mean or its closest note, or for every note.",
 )
+@click.option(
+    "--calibrated",
+    is_flag=True,
+    help="Set each class's score against that of the model's reference sounds.",
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the confusion matrix: .png.")
 @model_option
 @json_option
-def zeroshot_command(
-    kind: str, template_set: str, wordings: str, per: str, plot: Path | None, **rest: Any
-) -> None:
+def zeroshot_command(kind: str, template_set: str, plot: Path | None, **rest: Any) -> None:
     """Guess the family, source or category of sounds from words alone."""
     from .labels import guess_labels, label_of
     from .zeroshot import draw_confusion
 
     asked = hear_options(rest)
-    guesses = guess_labels(
-        asked.heard, asked.model, label_of(kind), template_set, per=per, wordings=wordings
-    )
+    how = {name: rest[name] for name in ("per", "wordings", "calibrated")}
+    guesses = guess_labels(asked.heard, asked.model, label_of(kind), template_set, **how)
     if plot:
         draw_confusion(guesses.result, plot, f"{kind}, {asked.model.id}")
-    record = {"model": asked.model.id, "kind": kind, "per": per, "wordings": wordings}
-    record |= guesses.as_record()
+    record = {"model": asked.model.id, "kind": kind, **how, **guesses.as_record()}
     if rest["as_json"]:
         echo_json(record)
     else:

@@ -18,11 +18,12 @@ from ..datasets.base import Note
 from .drums import drum_class
 from .hearing import HeardNotes
 from .retrieval import Collection, pool_notes
-from .zeroshot import ZeroShot, classify, classify_scores, patch_vectors
+from .zeroshot import ZeroShot, classify_scores, patch_vectors
 
 WORDINGS = ("label", "training", "held-out")
 PER = ("patch", "closest", "note")
 FEWEST_HELD_OUT = 3
+USUAL = 0.9
 Labelled = Callable[[Note], str | None]
 
 
@@ -70,6 +71,7 @@ def guess_labels(
     *,
     per: str = "patch",
     wordings: str = "label",
+    calibrated: bool = False,
 ) -> Guesses:
     """Guess the labels of patches or notes from words alone.
 
@@ -81,9 +83,11 @@ def guess_labels(
         per: ``patch``: a patch is the mean direction of its notes; ``closest``: a class's score is
             its highest over the patch's notes, as in retrieval; ``note``: every note is guessed.
         wordings: What stands for a class, see ``class_vectors``.
+        calibrated: Take from a class's score what is usual for it, see ``usual_cosines``.
 
     Raises:
         InputError: Fewer than two classes are left.
+        UsageError: A model that cannot be calibrated.
     """
     labels = [label(note) for note in heard.notes]
     classes = sorted({name for name in labels if name is not None})
@@ -94,17 +98,37 @@ def guess_labels(
     place = {name: i for i, name in enumerate(kept)}
     truth = np.array([place[str(labels[i])] for i in chosen])
     vectors = heard.vectors["text"][chosen]
+    usual = usual_cosines(model, table) if calibrated else 0.0
     unlabelled = labels.count(None)
     if per == "note":
-        return Guesses(classify(vectors, table, truth, kept), refused, unlabelled)
+        scores = vectors @ table.T
+        return Guesses(classify_scores(scores - usual, truth, kept), refused, unlabelled)
     names, patch_of_note = np.unique([heard.notes[i].patch for i in chosen], return_inverse=True)
     truth = truth[np.unique(patch_of_note, return_index=True)[1]]
     if per == "closest":
         collection = Collection(tuple(names), patch_of_note, ())
         scores = pool_notes(table @ vectors.T, collection, "min").T
-        return Guesses(classify_scores(scores, truth, kept), refused, unlabelled)
-    vectors = patch_vectors(vectors, patch_of_note)
-    return Guesses(classify(vectors, table, truth, kept), refused, unlabelled)
+    else:
+        scores = patch_vectors(vectors, patch_of_note) @ table.T
+    return Guesses(classify_scores(scores - usual, truth, kept), refused, unlabelled)
+
+
+def usual_cosines(model: Model, table: np.ndarray) -> np.ndarray:
+    """What nine in ten of the model's reference sounds stay below, ``(classes,)``.
+
+    Some words are near many sounds and some near few, so that a plain cosine guesses the former
+    too often (hubness; Radovanovic et al. 2010, Dinu et al. 2015).
+
+    Args:
+        model: With reference sounds.
+        table: Vectors of classes, ``(classes, dim)``.
+
+    Raises:
+        UsageError: It has none.
+    """
+    if model.reference is None:
+        raise UsageError(f"{model.id} has no reference sounds to calibrate scores by.")
+    return np.quantile(model.reference.plain().numpy() @ table.T, USUAL, axis=0)
 
 
 def class_vectors(

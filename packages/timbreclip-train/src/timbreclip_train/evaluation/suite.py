@@ -85,7 +85,7 @@ class Suite:
             raise InputError("there are no such notes")
         return found
 
-    def guesses(self, name: str, label: Labelled, templates: str, **options: str) -> Figures:
+    def guesses(self, name: str, label: Labelled, templates: str, **options: Any) -> Figures:
         """Guessed labels of a selection."""
         found = guess_labels(self.chosen(name), self.model, label, templates, **options)
         classes, items = len(found.result.classes), int(found.result.confusion.sum())
