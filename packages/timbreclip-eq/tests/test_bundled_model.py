@@ -12,6 +12,7 @@ from timbreclip_eq.entries import load_eq
 from timbreclip_eq.fit import Fitter, Sound, equalize_many
 from timbreclip_eq.hearing import FilteredHearing, hearing
 from timbreclip_eq.measure import centroid_hz
+from timbreclip_eq.search import polish, search
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,23 @@ def test_the_spectral_shortcut_is_the_true_filter_for_the_bundled_model(small, f
             golden = small.embed_audio(true, sample_rate=sound.sample_rate)[0].plain()
             with torch.no_grad():
                 assert float(ear.mix(data, magnitude) @ golden) > 0.99
+
+
+def test_the_start_that_the_quick_hearing_prefers_is_as_good_as_any(small, four):
+    """Of several starts, the shortcut chooses; the true filter goes on from there."""
+    eq = load_eq("parametric")
+    fitter = Fitter(eq, small, _target("warm"), SearchConfig(restarts=3, max_evaluations=40))
+    quick, true = fitter.hearings
+    prepared = [fitter.prepare(s) for s in four]
+    found = search(eq, quick, [[p.aims[0]] for p in prepared], fitter.config)
+    ends = []
+    for rank in range(3):
+        chosen = [[group[rank]] for group in found]
+        polished = polish(eq, true, [[p.aims[1]] for p in prepared], chosen, fitter.config)
+        ends.append([group[0].loss for group in polished])
+    best = np.min(ends, axis=0)
+    assert (np.array(ends[0]) - best).max() < 0.02
+    assert np.mean(ends[0]) < np.mean(ends[2])
 
 
 @pytest.mark.parametrize("eq", ["graphic", "parametric", "tilt"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
 from click.testing import CliRunner
@@ -146,6 +148,53 @@ def test_loudness_is_kept_when_asked(tclip, wav, tmp_path):
     )
     loudness = json.loads(done.stdout)["results"][0]["loudness_lufs"]
     assert loudness["after"] == pytest.approx(loudness["before"], abs=0.1)
+
+
+def test_loudness_is_kept_unless_it_is_not_wanted(tclip, wav, tmp_path):
+    source = wav()
+    for words, kept in ((["--no-match-loudness"], False), ([], True)):
+        done = tclip(source, "-p", "boomy", "-o", tmp_path / "o.wav", "--json", "--no-plot", *words)
+        (record,) = json.loads(done.stdout)["results"]
+        loudness = record["loudness_lufs"]
+        assert (abs(loudness["after"] - loudness["before"]) < 0.1) is kept
+        assert (record["match_db"] == 0) is not kept
+
+
+@pytest.mark.parametrize(("suffix", "level"), [("wav", 1.0), ("flac", 3.3), ("ogg", 1.0)])
+@pytest.mark.parametrize("matched", [True, False])
+def test_a_pair_to_compare_is_equally_loud_and_sorts_together(
+    tclip, sounds, tmp_path, suffix, level, matched
+):
+    source, out = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
+    audio = level * sounds.noise(0.7, 44_100, 2).numpy().T
+    soundfile.write(source, audio.clip(-1, 1), 44_100)
+    words = ["--no-plot", "--json", *([] if matched else ["--no-match-loudness"])]
+    done = tclip(source, "-p", "bright", "-o", out, "--ab", *words)
+    pair = json.loads(done.stdout)["results"][0]["pair"]
+    ending = "wav" if suffix == "ogg" else suffix
+    assert pair == [str(tmp_path / f"out.{name}.{ending}") for name in ("A-before", "B-after")]
+    found = [soundfile.read(path)[0] for path in pair]
+    assert [len(data) for data in found] == [len(audio)] * 2
+    assert max(np.abs(data).max() for data in found) <= 1
+    meter = pyloudnorm.Meter(44_100)
+    first, second = (meter.integrated_loudness(data) for data in found)
+    assert first == pytest.approx(second, abs=0.1)
+    unchanged, _ = soundfile.read(source)
+    gain = np.sqrt((found[0] ** 2).sum() / (unchanged**2).sum())
+    assert gain <= 1.0001
+    np.testing.assert_allclose(found[0], gain * unchanged, atol=2e-4)
+
+
+def test_the_same_command_writes_the_same_files(tclip, tmp_path, sounds):
+    source = tmp_path / "in.wav"
+    soundfile.write(source, sounds.noise(0.5, 44_100).numpy().T, 44_100, subtype="FLOAT")
+    written = []
+    for name, wait_s in (("a", 1.1), ("b", 0)):
+        out = tmp_path / f"{name}.wav"
+        tclip(source, "-p", "dark", "-o", out, "--no-plot", "--export", "ir")
+        written.append((out.read_bytes(), out.with_suffix(".ir.wav").read_bytes()))
+        time.sleep(wait_s)
+    assert written[0] == written[1]
 
 
 def test_options_reach_the_search(tclip, wav, tmp_path):

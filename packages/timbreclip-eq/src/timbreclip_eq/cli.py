@@ -12,7 +12,7 @@ from click_default_group import DefaultGroup
 from timbreclip_core.cli.options import echo_json, json_option, model_option, target_options
 from timbreclip_core.errors import UsageError
 
-from .cli_options import name_and_value, search_options
+from .cli_options import chosen, name_and_value, search_options
 
 if TYPE_CHECKING:
     from timbreclip_core.model import Model
@@ -291,8 +291,7 @@ def _search(options: dict[str, Any]) -> tuple[EQ, Model, SearchConfig]:
     from .search import PRESETS
 
     eq = load_eq(options["eq_name"], dict(name_and_value(text) for text in options["eq_options"]))
-    chosen = {k: options[k] for k in ("loss", "restarts", "seed") if options[k] is not None}
-    config = dataclasses.replace(PRESETS[options["recipe"]], **chosen)
+    config = dataclasses.replace(PRESETS[options["recipe"]], **chosen(options))
     model = load_model(
         options["model_name"], device=options["device"], precision=options["precision"]
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -10,11 +10,22 @@ import click
 from timbreclip_core.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
+SEARCH = ("loss", "restarts", "seed", "size_penalty", "smoothness_penalty")
 
 
 def search_options(command: F) -> F:
-    """Adds --loss, --restarts and --seed: ``loss``, ``restarts``, ``seed``."""
+    """Adds what decides the search, by the names of ``SEARCH``; None leaves the default."""
     for option in (
+        click.option(
+            "--smoothness-penalty",
+            type=click.FloatRange(0),
+            help="Loss of a curve that rises or falls by 12 dB per octave everywhere.",
+        ),
+        click.option(
+            "--size-penalty",
+            type=click.FloatRange(0),
+            help="Loss of a curve that is 12 dB everywhere.",
+        ),
         click.option("--seed", type=int, default=0, show_default=True, help="Of the restarts."),
         click.option("--restarts", type=click.IntRange(1), help="Starting points of the search."),
         click.option(
@@ -25,6 +36,11 @@ def search_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def chosen(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What of ``search_options`` was given, for a ``SearchConfig``."""
+    return {name: options[name] for name in SEARCH if options[name] is not None}
 
 
 def name_and_value(text: str) -> tuple[str, str]:

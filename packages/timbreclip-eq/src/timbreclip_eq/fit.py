@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,13 +101,16 @@ class Prepared:
 
     Args:
         sound: Itself, or where it is.
-        aim: For the search.
-        finer: The same for polishing; None where that hears no finer.
+        aims: One for each hearing of the fitter.
     """
 
     sound: Sound | SoundHeader
-    aim: Aim
-    finer: Aim | None = None
+    aims: tuple[Aim, ...]
+
+    @property
+    def aim(self) -> Aim:
+        """That of the first hearing."""
+        return self.aims[0]
 
 
 class Fitter:
@@ -120,12 +122,20 @@ class Fitter:
     def __init__(self, eq: EQ, model: Model, target: Target, config: SearchConfig) -> None:
         self.eq, self.model, self.target, self.config = eq, model, target, config
         self.kind = target.kind(model)
-        self.hearing: Hearing = hearing(model, self.kind)
-        self.finer = FilteredHearing(model, self.kind) if self._polishes() else None
+        self.hearings = self._hearings()
 
-    def _polishes(self) -> bool:
-        wanted = self.config.optimiser == "lbfgs" and self.config.polish_evaluations > 0
-        return wanted and isinstance(self.model.encoder, SpectralEncoder)
+    @property
+    def hearing(self) -> Hearing:
+        """What the search starts with."""
+        return self.hearings[0]
+
+    def _hearings(self) -> tuple[Hearing, ...]:
+        """The quick hearing finds the place, the true filter polishes it."""
+        quick = hearing(self.model, self.kind)
+        exact = self.config.optimiser == "lbfgs" and self.config.polish_evaluations > 0
+        if not exact or not isinstance(self.model.encoder, SpectralEncoder):
+            return (quick,)
+        return quick, FilteredHearing(self.model, self.kind)
 
     def prepare(self, sound: Sound | SoundHeader) -> Prepared:
         """Hear a sound, or a file of any length, and set its goal.
@@ -139,17 +149,14 @@ class Fitter:
         else:
             windows = self.hearing.windows_of_file(sound.path, most)
         with torch.no_grad():
-            data = self.hearing.prepare(windows)
-        flat = torch.ones(len(self.hearing.freqs_hz(data)), device=self.hearing.device)
-        with torch.no_grad():
-            origin = self._label(self.hearing.mix(data, flat)[None])
+            data = [ear.prepare(windows) for ear in self.hearings]
+            flat = torch.ones(len(self.hearing.freqs_hz(data[0])), device=self.hearing.device)
+            origin = self._label(self.hearing.mix(data[0], flat)[None])
             directional = self.config.loss == "directional"
             goal = self._move(origin) if directional else None
             goal = self.target.vector(self.model, origin).plain()[0] if goal is None else goal
-        aim = Aim(data, sound.sample_rate, goal, origin.plain()[0] if directional else None)
-        if self.finer is None:
-            return Prepared(sound, aim)
-        return Prepared(sound, aim, dataclasses.replace(aim, data=self.finer.prepare(windows)))
+        start = origin.plain()[0] if directional else None
+        return Prepared(sound, tuple(Aim(d, sound.sample_rate, goal, start) for d in data))
 
     def find(
         self, prepared: Sequence[Prepared], *, together: bool = False
@@ -159,12 +166,11 @@ class Fitter:
         Args:
             together: One EQ for all: every sound gets the same candidates.
         """
-        found = search(
-            self.eq, self.hearing, _problems([p.aim for p in prepared], together), self.config
-        )
-        finer = [p.finer for p in prepared if p.finer is not None]
-        if self.finer is not None:
-            found = polish(self.eq, self.finer, _problems(finer, together), found, self.config)
+        first, *finer = self.hearings
+        problems = [_problems([p.aims[i] for p in prepared], together) for i in (0, -1)]
+        found = search(self.eq, first, problems[0], self.config)
+        for ear in finer:
+            found = polish(self.eq, ear, problems[1], found, self.config)
         return found * len(prepared) if together else found
 
     def similarity(self, sound: Sound, others: Sequence[Tensor]) -> list[float]:

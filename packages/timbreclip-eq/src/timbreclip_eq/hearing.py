@@ -1,13 +1,15 @@
 """What an encoder hears of a filtered sound, without filtering the sound again and again.
 
 A ``SpectralEncoder`` starts from a power spectrogram: multiplying that by |H|^2 stands for
-filtering the waveform, and is exact as long as the impulse response is short against the frame;
-``FilteredHearing`` hears what it leaves out. Any other encoder gets the waveform, filtered with
-zero phase in the frequency domain.
+filtering the waveform, as far as the filter's ringing is short against the frame; the low end,
+where it is not, is filtered truly where the encoder's frames allow it (``lowend``).
+``FilteredHearing`` hears the filter itself. Any other encoder gets the waveform, filtered with zero
+phase in the frequency domain.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -22,7 +24,9 @@ from timbreclip_core.encoders.base import Encoder, SpectralEncoder
 from timbreclip_core.model import Model
 from timbreclip_core.precision import PRECISIONS
 
-TAPS = 8_192  # of the filter: a quarter of a second at 32 kHz
+from .lowend import LowEnd
+
+RINGING_S = 0.25  # of the filter, at least: bells below 100 Hz ring longest
 LOUD_ENOUGH = 1e-2  # of the energy of the loudest window: 20 dB below it
 
 
@@ -123,19 +127,30 @@ class SpectralHearing(Hearing):
         if not isinstance(model.encoder, SpectralEncoder):
             raise TypeError(f"{model.encoder.name} has no spectrogram.")
         self.encoder = model.encoder
+        self.low = LowEnd.of(model.encoder)
 
     @property
     def heard_hz(self) -> float:
         return float(self.encoder.freqs_hz.max())
 
     def prepare(self, windows: Tensor) -> Tensor:
-        return self.encoder.spectrogram(windows)
+        power = self.encoder.spectrogram(windows)
+        if self.low is None:
+            return power
+        return torch.cat([power.flatten(1), self.low.listen(windows)], 1)
 
     def freqs_hz(self, data: Tensor) -> Tensor:
-        return self.encoder.freqs_hz.to("cpu", torch.float64)
+        bins = self.encoder.freqs_hz.to("cpu", torch.float64)
+        return bins if self.low is None else torch.cat([bins, self.low.freqs_hz])
 
     def filtered(self, data: Tensor, magnitude: Tensor) -> tuple[Tensor, Tensor]:
-        return self._vectors(data * magnitude.square()[..., None])
+        if self.low is None:
+            return self._vectors(data * magnitude.square()[..., None])
+        count, kept = len(self.encoder.freqs_hz), self.low.numbers
+        power = data[:, :-kept].unflatten(1, (count, -1))
+        high = power * magnitude[:, :count].square()[..., None]
+        low = self.low.power(data[:, -kept:], magnitude[:, count:], power.shape[-1])
+        return self._vectors(torch.cat([low, high[:, low.shape[1] :]], 1))
 
     def _vectors(self, power: Tensor) -> tuple[Tensor, Tensor]:
         with self._precision():
@@ -150,20 +165,33 @@ class FilteredHearing(SpectralHearing):
     power spectrogram times |H|^2: a sensitive encoder hears that.
     """
 
+    @property
+    def taps(self) -> int:
+        """Length of the filter."""
+        return 1 << math.ceil(math.log2(RINGING_S * self.encoder.sample_rate))
+
     def prepare(self, windows: Tensor) -> Tensor:
         return windows
 
     def freqs_hz(self, data: Tensor) -> Tensor:
-        return torch.linspace(0, self.encoder.sample_rate / 2, 2 * TAPS + 1, dtype=torch.float64)
+        return torch.linspace(
+            0, self.encoder.sample_rate / 2, 2 * self.taps + 1, dtype=torch.float64
+        )
 
     def filtered(self, data: Tensor, magnitude: Tensor) -> tuple[Tensor, Tensor]:
-        taps = minimum_phase(magnitude, TAPS).to(data.dtype)
-        size = 1 << (data.shape[-1] + TAPS - 1).bit_length()
-        spectrum = torch.fft.rfft(data, size) * torch.fft.rfft(taps, size)
-        wave = torch.fft.irfft(spectrum, size)[:, : data.shape[-1]]
+        return self._vectors(self.power(data, magnitude))
+
+    def power(self, data: Tensor, magnitude: Tensor) -> Tensor:
+        """Power ``(windows, bins, frames)`` of windows after filters ``(windows, freqs)``."""
+        taps = minimum_phase(magnitude, self.taps).to(data.dtype)
         # A render is as long as its source: what rings after its end is cut off.
         ended = data.flip(-1).abs().cummax(-1).values.flip(-1) == 0
-        return self._vectors(self.encoder.spectrogram(wave.masked_fill(ended, 0.0)))
+        length = max(1, int((~ended).sum(-1).max()))
+        size = _quick_size(length + self.taps - 1)
+        spectrum = torch.fft.rfft(data[:, :length], size) * torch.fft.rfft(taps, size)
+        wave = torch.fft.irfft(spectrum, size)[:, :length].masked_fill(ended[:, :length], 0.0)
+        wave = torch.nn.functional.pad(wave, (0, data.shape[-1] - length))
+        return self.encoder.spectrogram(wave)
 
 
 class WaveformHearing(Hearing):
@@ -195,6 +223,15 @@ def hearing(model: Model, kind: str) -> Hearing:
     return SpectralHearing(model, kind) if spectral else WaveformHearing(model, kind)
 
 
+def _quick_size(samples: int) -> int:
+    """The smallest transform of at least that length with no prime factor above 5."""
+    best = 1 << (samples - 1).bit_length()
+    for threes in (1, 3, 9, 27):
+        for odd in (threes, 5 * threes, 25 * threes):
+            best = min(best, odd << max(0, (-(-samples // odd) - 1).bit_length()))
+    return best
+
+
 def _choose(energy: Tensor, most: int) -> Tensor:
     """Numbers of the windows to hear, given the energy of each, ``(windows,)``."""
     loud = (energy >= LOUD_ENOUGH * energy.max()).nonzero().flatten()
@@ -205,4 +242,4 @@ def _choose(energy: Tensor, most: int) -> Tensor:
 
 def _transform_size(samples: int) -> int:
     """Half as long again as the window: what rings past its end does not come round."""
-    return 1 << (samples + samples // 2 - 1).bit_length()
+    return 2 * _quick_size((samples + samples // 2 + 1) // 2)

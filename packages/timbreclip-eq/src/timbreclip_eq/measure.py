@@ -54,8 +54,10 @@ class LoudnessMeter:
         self._state: SectionState | None = None
         self._short: Tensor | None = torch.zeros(channels, 0, dtype=torch.float64)
         self._frames = 0
-        self._hops: list[Tensor] = []  # energy of each whole hop, (channels,)
-        self._open = torch.zeros(channels, dtype=torch.float64)  # of the hop that is not whole yet
+        # Energy of each whole hop, and of the one begun, by channel. Numbers: tensors that live
+        # long between large ones that do not would keep the memory of these from being used again.
+        self._hops: list[list[float]] = []
+        self._open = [0.0] * channels
 
     def add(self, block: Tensor) -> None:
         """The next samples ``(channels, samples)``."""
@@ -112,11 +114,12 @@ class LoudnessMeter:
         square, start = weighted.square_(), 0
         while True:
             edge = self._edge(len(self._hops) + 1) - self._frames
-            self._open = self._open + square[:, start : min(edge, block.shape[-1])].sum(-1)
+            energy = square[:, start : min(edge, block.shape[-1])].sum(-1).tolist()
+            self._open = [a + b for a, b in zip(self._open, energy, strict=True)]
             if edge > block.shape[-1]:
                 break
             self._hops.append(self._open)
-            self._open, start = torch.zeros_like(self._open), edge
+            self._open, start = [0.0] * self.channels, edge
         self._frames += block.shape[-1]
 
     def _edge(self, hop: int) -> int:
@@ -126,7 +129,7 @@ class LoudnessMeter:
         """Mean squares of the gating blocks ``(blocks, channels)``, the last one maybe cut off."""
         seconds = self._frames / self.rate
         count = max(0, round((seconds - SHORTEST_S) / (SHORTEST_S / HOPS)) + 1)
-        hops = torch.stack([*self._hops, self._open])
+        hops = torch.tensor([*self._hops, self._open], dtype=torch.float64)
         missing = max(0, count + HOPS - 1 - len(hops))
         hops = torch.cat([hops, hops.new_zeros(missing, self.channels)])
         blocks = hops.unfold(0, HOPS, 1).sum(-1)[:count]
@@ -250,8 +253,8 @@ class CentroidMeter:
         self._heard = freqs_hz <= HEARD_HZ
         self._freqs_hz = freqs_hz[self._heard]
         self._held = torch.zeros(0, dtype=torch.float64)
-        self._energies: list[Tensor] = []
-        self._centres: list[Tensor] = []
+        self._energies: list[float] = []
+        self._centres: list[float] = []
 
     def add(self, block: Tensor) -> None:
         """The next samples ``(channels, samples)``."""
@@ -264,8 +267,8 @@ class CentroidMeter:
         for frames in self._held.unfold(0, self._size, hop).split(_FRAMES_AT_ONCE):
             bins = torch.fft.rfft(frames * self._window / self._highest)
             power = bins[:, self._heard].abs().square().mT[None] / self._size
-            self._energies.append(power.sum((0, 1)))
-            self._centres.append(frame_centroids(power, self._freqs_hz)[0])
+            self._energies += power.sum((0, 1)).tolist()
+            self._centres += frame_centroids(power, self._freqs_hz)[0].tolist()
         self._held = self._held[count * hop :]
 
     def hz(self) -> float | None:
@@ -275,8 +278,10 @@ class CentroidMeter:
         if not self._energies:
             missing = self._size - len(self._held)
             self.add(torch.zeros(1, missing, dtype=torch.float64))
-        gated = gate(torch.cat(self._energies))
-        return float(gated_mean(torch.cat(self._centres), gated))
+        energies, centres = (
+            torch.tensor(v, dtype=torch.float64) for v in (self._energies, self._centres)
+        )
+        return float(gated_mean(centres, gate(energies)))
 
 
 def centroid_hz(audio: Tensor, sample_rate: int) -> float | None:

@@ -12,7 +12,7 @@ import click
 from timbreclip_core.cli.options import echo_json, json_option, model_option
 from timbreclip_core.errors import UsageError
 
-from ..cli_options import name_and_value, search_options
+from ..cli_options import chosen, name_and_value, search_options
 
 if TYPE_CHECKING:
     from ..base import EQ
@@ -101,8 +101,7 @@ def _judged(
     eqs = _eqs(options["eq_names"])
     words = _words(people, options)
     sounds = _sounds(files)
-    chosen = {k: options[k] for k in ("loss", "restarts", "seed") if options[k] is not None}
-    config = dataclasses.replace(SearchConfig(), **chosen)
+    config = dataclasses.replace(SearchConfig(), **chosen(options))
     model = load_model(
         options["model_name"], device=options["device"], precision=options["precision"]
     )

@@ -11,7 +11,7 @@ import numpy as np
 from ..plot import frequency_ticks, new_figure, save_figure
 from .finding import Found
 from .scores import Verdict
-from .words import BARK_HZ, HumanCurve, antonym_pairs
+from .words import BARK_HZ, HumanCurve, antonym_pairs, synonym_pairs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,6 +47,7 @@ def save_curves(
                 axis.set_axis_off()
                 continue
             _draw(axis, found[word], people.get(word))
+            _draw_synonym(axis, word, found)
             note = f" ({notes[word]})" if word in notes else ""
             axis.set_title(f"{word}{note}", fontsize=9, loc="left")
     for axis in axes.flat:
@@ -64,9 +65,10 @@ def save_curves(
 
 
 def _rows(words: Sequence[str]) -> list[tuple[str | None, str | None]]:
-    """Opposite words in one row, the others two by two below."""
+    """Opposite words in one row, the others two by two below; synonyms go with their word."""
     pairs = [pair for pair in antonym_pairs() if set(pair) <= set(words)]
     used = {word for pair in pairs for word in pair}
+    used |= {other for word, other in synonym_pairs() if word in used}
     rest: list[str | None] = [word for word in words if word not in used]
     if len(rest) % 2:
         rest.append(None)
@@ -93,6 +95,16 @@ def _draw(axis: Axes, sounds: Mapping[str, Found], people: HumanCurve | None) ->
             linestyle="--",
             label="people, shape",
         )
+
+
+def _draw_synonym(axis: Axes, word: str, found: Mapping[str, Mapping[str, Found]]) -> None:
+    other = next((b for a, b in synonym_pairs() if a == word and b in found), None)
+    if other is None:
+        return
+    mean = np.mean([entry.curve_db for entry in found[other].values()], axis=0)
+    axis.plot(BARK_HZ, mean, color=MEAN_COLOUR, linewidth=1.2, linestyle=":", label="like word")
+    note, where = f"dotted: {other}", axis.transAxes
+    axis.text(0.98, 0.95, note, transform=where, ha="right", va="top", fontsize=7)
 
 
 def _legend(figure: object, axis: Axes) -> None:

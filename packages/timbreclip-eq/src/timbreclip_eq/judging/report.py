@@ -35,6 +35,11 @@ def _lines(verdict: Verdict) -> Iterator[str]:
             f"{s['human_correlation']:+.2f}; mean curve of the other words "
             f"{s['human_mean_curve']:+.2f}, best tilt {s['human_best_tilt']:+.2f}"
         )
+    shape = verdict.shape
+    yield (
+        f"  curves: {shape.steepness_db_per_octave:.1f} dB per octave steep, "
+        f"{shape.height_db:.1f} dB high on average; similarity {shape.similarity_gain:+.2f}"
+    )
     yield from _directions(verdict)
     for title, pairs in (("antonyms", verdict.antonyms), ("synonyms", verdict.synonyms)):
         yield from _pairs(title, pairs)
@@ -44,14 +49,14 @@ def _lines(verdict: Verdict) -> Iterator[str]:
 def _directions(verdict: Verdict) -> Iterator[str]:
     if not verdict.directions:
         return
-    yield f"\n  {'word':16}{'descriptor':24}{'right':>9}{'moved (sd)':>18}  wrong on"
+    yield f"\n  {'word':24}{'descriptor':24}{'right':>10}  {'moved (sd)':>16}  wrong on"
     for d in verdict.directions:
         moved = f"{d.moved.mean:+.2f} ({d.moved.deviation:.2f})"
-        mark = "" if d.passed else " *"
+        mark = " " if d.passed else "*"
         held = " (held out)" if d.held_out else ""
         count = f"{d.right} of {d.total}{mark}"
         wrong = ", ".join(d.wrong)
-        yield f"  {d.word + held:16}{d.descriptor:24}{count:>9}{moved:>18}  {wrong}".rstrip()
+        yield f"  {d.word + held:24}{d.descriptor:24}{count:>11} {moved:>16}  {wrong}".rstrip()
 
 
 def _pairs(title: str, pairs: tuple[PairScore, ...]) -> Iterator[str]:

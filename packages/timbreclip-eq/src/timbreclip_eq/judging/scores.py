@@ -111,11 +111,37 @@ class HumanScore:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What the curves of one EQ look like: means over words and sounds.
+
+    Args:
+        steepness_db_per_octave: Mean absolute slope.
+        height_db: Mean absolute gain.
+        similarity_gain: Cosine to the word after less before; the only figure of the model's.
+    """
+
+    steepness_db_per_octave: float
+    height_db: float
+    similarity_gain: float
+
+    @classmethod
+    def of(cls, found: Iterable[Found], heard: np.ndarray) -> Shape:
+        """Of curves in the bands ``heard`` ``(40,)``."""
+        octaves = np.diff(np.log2(np.array(BARK_HZ))[heard])
+        given = list(found)
+        curves = [entry.curve_db[heard] for entry in given]
+        slopes = [np.abs(np.diff(curve)).sum() / octaves.sum() for curve in curves]
+        gains = [entry.similarity[1] - entry.similarity[0] for entry in given]
+        return cls(float(np.mean(slopes)), float(np.abs(curves).mean()), float(np.mean(gains)))
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the judges say of one EQ.
 
     Args:
         eq: Its name.
+        shape: Of its curves.
         directions: One a word that has a spectral direction.
         antonyms: One a pair.
         synonyms: One a pair.
@@ -124,6 +150,7 @@ class Verdict:
     """
 
     eq: str
+    shape: Shape
     directions: tuple[DirectionScore, ...]
     antonyms: tuple[PairScore, ...]
     synonyms: tuple[PairScore, ...]
@@ -173,6 +200,7 @@ def judge(
     heard = _heard(found)
     return Verdict(
         eq=eq,
+        shape=Shape.of([entry for sounds in found.values() for entry in sounds.values()], heard),
         directions=tuple(directions),
         antonyms=_pairs(antonym_pairs(), found),
         synonyms=_pairs(synonym_pairs(), found),

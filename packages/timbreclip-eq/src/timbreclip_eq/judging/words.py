@@ -45,13 +45,13 @@ def antonym_pairs() -> tuple[tuple[str, str], ...]:
 def synonym_pairs() -> tuple[tuple[str, str], ...]:
     """For each word of the antonym pairs, the word that core's table calls nearest to it."""
     table = synonyms()
-    pairs = []
+    pairs: dict[frozenset[str], tuple[str, str]] = {}
     for word in dict.fromkeys(w for pair in antonym_pairs() for w in pair):
         others = [key for key, members in table.items() if word in members]
         near = [*table.get(word, ()), *others]
         if near:
-            pairs.append((word, near[0]))
-    return tuple(pairs)
+            pairs.setdefault(frozenset((word, near[0])), (word, near[0]))
+    return tuple(pairs.values())
 
 
 def read_human(path: str | Path, language: str) -> dict[str, HumanCurve]:
