@@ -3,7 +3,7 @@ import pytest
 import soundfile
 import soxr
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from timbreclip_core import audio as au
@@ -172,6 +172,8 @@ def test_silence_is_what_stays_under_minus_100_dbfs(peak, silent):
 
 @settings(max_examples=150)
 @given(rates, rates, st.integers(1, 3_000), st.booleans())
+@example(96_000, 88_200, 1, False)
+@example(96_000, 88_200, 1, True)
 def test_any_length_resamples_to_the_rounded_length_and_to_one_at_least(was, to, samples, gradient):
     x = torch.from_numpy(noise(2, samples)).float().requires_grad_(gradient)
     y = au.resample(x, was, to)

@@ -88,7 +88,8 @@ def stream_mono(path: str | Path, sample_rate: int) -> Iterator[np.ndarray]:
             raise EmptyAudioError(f"{path} holds no samples.")
         if not same:
             rest = np.zeros(max(0, fewest - total), np.float32)
-            yield resampler.resample_chunk(rest, last=True)
+            last = resampler.resample_chunk(rest, last=True)
+            yield last[: max(1, _scaled(total, f.samplerate, sample_rate))] if len(rest) else last
 
 
 def _open(path: str | Path) -> soundfile.SoundFile:
@@ -201,21 +202,28 @@ def resample(audio: Tensor, from_hz: int, to_hz: int) -> Tensor:
     from_hz, to_hz = int(from_hz), int(to_hz)
     if from_hz == to_hz:
         return audio
+    length = max(1, _scaled(audio.shape[-1], from_hz, to_hz))
     # The fewest samples that make one sample at the new rate.
     audio = pad(audio, (0, max(0, -(-from_hz // to_hz) - audio.shape[-1])))
     if audio.requires_grad:
-        return _resample_with_gradient(audio, from_hz, to_hz)
+        # torchaudio rounds the length up.
+        return _resample_with_gradient(audio, from_hz, to_hz)[..., :length]
     flat = audio.detach().cpu().reshape(-1, audio.shape[-1]).T.numpy()
     out = soxr.resample(np.ascontiguousarray(flat), from_hz, to_hz, quality="VHQ")
     shaped = torch.from_numpy(np.ascontiguousarray(out.T)).reshape(*audio.shape[:-1], -1)
-    return shaped.to(audio)
+    return shaped[..., :length].to(audio)
+
+
+def _scaled(samples: int, from_hz: int, to_hz: int) -> int:
+    """Length at the new rate, rounded to the nearest with soxr's very arithmetic."""
+    return math.floor(samples / (from_hz / to_hz) + 0.5)
 
 
 def _resample_with_gradient(audio: Tensor, from_hz: int, to_hz: int) -> Tensor:
     from torchaudio.functional import resample as sinc_resample
 
     divisor = math.gcd(from_hz, to_hz)
-    longer = sinc_resample(
+    return sinc_resample(
         audio,
         from_hz // divisor,
         to_hz // divisor,
@@ -224,5 +232,3 @@ def _resample_with_gradient(audio: Tensor, from_hz: int, to_hz: int) -> Tensor:
         resampling_method="sinc_interp_kaiser",
         beta=14.77,
     )
-    # torchaudio rounds the length up, soxr to the nearest, with this very arithmetic.
-    return longer[..., : math.floor(audio.shape[-1] / (from_hz / to_hz) + 0.5)]
