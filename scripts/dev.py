@@ -58,7 +58,7 @@ def set_up(packages: tuple[str, ...], tools: tuple[str, ...] = ()) -> None:
 def extras(package: str, tools: tuple[str, ...]) -> str:
     """The tests also exercise the optional parts that install quickly."""
     optional = {
-        "core": "[clip,parquet]",
+        "core": "[clip,clap,openvino,parquet]",
         "vis": "[diffusers]",
         "train": "[augmentations,minilm,tensorboard]",
     }

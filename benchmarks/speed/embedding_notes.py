@@ -2,8 +2,8 @@
 
 Peer: for every note read it, embed it alone (float32, one thread), go on. Ours, of
 ``timbreclip_train.evaluation``: every file decoded once, notes heard in batches by a thread a core,
-vectors kept; at both precisions, and a second time from the store. All on the same notes, with
-decoding, in turns; medians. Then where one core's time goes.
+vectors kept; in float32, in bfloat16 where the processor has units for it, and a second time from
+the store. All on the same notes, with decoding, in turns; medians. Then where a core's time goes.
 
     OMP_NUM_THREADS=1 python benchmarks/speed/embedding_notes.py --root CORPUS --notes 2000
 """
@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from timbreclip_core import Model, load_model
+from timbreclip_core.precision import settle
 from timbreclip_train.datasets.base import Note, NoteDataset
 from timbreclip_train.datasets.opening import open_dataset
 from timbreclip_train.datasets.reading import read_clips
@@ -60,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     dataset = open_dataset("rendered", options.root)
-    models = {p: load_model("small", precision=p) for p in ("float32", "bfloat16")}
+    models = {p: load_model("small", precision=p) for p in ("float32", settle("auto"))}
     notes = _audible(dataset, options.split, options.notes, models["float32"])
     times: dict[str, list[tuple[float, float]]] = {}
     cosines: dict[str, float] = {}
@@ -114,8 +115,7 @@ def _profile(dataset: NoteDataset, notes: list[Note], models: dict[str, Model]) 
         "embed alone": _cpu_ms(
             lambda: [models["float32"].embed_audio(m, sample_rate=rate) for m in mono], len(full)
         ),
-        "embed in batches, float32": _cpu_ms(embed(models["float32"]), len(full)),
-        "embed in batches, bfloat16": _cpu_ms(embed(models["bfloat16"]), len(full)),
+        **{f"embed in batches, {p}": _cpu_ms(embed(m), len(full)) for p, m in models.items()},
     }
 
 

@@ -298,8 +298,20 @@ def test_a_streamed_file_is_the_whole_file_mixed_and_resampled(
     mono = audio.mean(0)
     assert np.abs(streamed - au.resample(mono, rate, to).numpy()).max() < 1e-6
     if rate != to and frames * to >= rate:
-        expected = soxr.resample(mono.numpy(), rate, to, quality="VHQ")
+        expected = soxr.resample(mono.numpy(), rate, to, quality=au.QUALITY)
         assert np.abs(streamed - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+@pytest.mark.parametrize("to", [16_000, 32_000])
+def test_resampling_is_within_50_db_of_the_best_there_is(rate, to):
+    times = np.arange(2 * rate) / rate
+    harmonics = np.arange(1, int(0.45 * rate / 220)) * 220.0
+    note = (np.sin(2 * np.pi * np.outer(harmonics, times)) / harmonics[:, None]).sum(0)
+    note = (note * np.exp(-3 * times)).astype(np.float32)
+    best = soxr.resample(note, rate, to, quality="VHQ")
+    ours = au.resample(torch.from_numpy(note), rate, to).numpy()
+    assert 10 * np.log10((best**2).sum() / ((best - ours) ** 2).sum()) > 50
 
 
 def test_a_long_file_is_streamed_in_blocks_of_bounded_size(tmp_path):
@@ -393,3 +405,21 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     for path in (tmp_path / "nothing.wav", tmp_path):
         with pytest.raises(InputError, match="no file"):
             au.read_audio(path)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_U8", "PCM_24", "FLOAT", "DOUBLE"])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_the_streamed_mean_is_that_of_the_floating_samples(tmp_path, subtype, channels):
+    soundfile.write(tmp_path / "x.wav", noise(5_000, channels), 16_000, subtype)
+    samples, _ = soundfile.read(tmp_path / "x.wav", always_2d=True)
+    streamed = np.concatenate(list(au.stream_mono(tmp_path / "x.wav", 16_000)))
+    expected = samples.mean(1)
+    # Halves are exact in single precision, thirds are rounded.
+    assert np.abs(streamed - expected).max() <= (0 if channels < 3 and "PCM" in subtype else 1e-7)
+
+
+def test_full_scale_of_16_bits_is_full_scale(tmp_path):
+    extremes = np.array([[-32_768, -32_768], [32_767, 32_767], [-32_768, 32_767]], np.int16)
+    soundfile.write(tmp_path / "x.wav", extremes, 16_000, "PCM_16")
+    streamed = np.concatenate(list(au.stream_mono(tmp_path / "x.wav", 16_000)))
+    assert streamed.tolist() == [-1.0, 32_767 / 32_768, -0.5 / 32_768]

@@ -59,8 +59,16 @@ def embed_to_file(
     kind: str,
     device: str = "cpu",
     precision: str = "float32",
+    jobs: int | None = None,
 ) -> dict[str, Any]:
     """Embed sound files into ``out``; bad ones are reported on stderr and left out.
+
+    Args:
+        inputs: Files, and folders of files.
+        out: Where to write; its suffix names the format.
+        model_name: As ``load_model`` takes it, like ``device`` and ``precision``.
+        kind: Of vector.
+        jobs: As ``Model.embed_files`` takes it.
 
     Returns:
         ``embedded``, ``dim``, ``failed`` (a list of file and error), ``out`` and the model's info.
@@ -72,7 +80,7 @@ def embed_to_file(
     check_writable(out)
     model = load_model(model_name, device=device, precision=precision)
     names, vectors, failed = [], [], []
-    results = model.embed_files(files, kinds=(kind,))
+    results = model.embed_files(files, kinds=(kind,), jobs=jobs)
     for result in tqdm(results, total=len(files), unit="file", disable=None):
         if result.vectors is None:
             click.echo(f"Left out: {result.error}", err=True)
@@ -98,6 +106,7 @@ def _info(model: Model, kind: str) -> dict[str, Any]:
         "space": model.encoder.spaces[kind],
         "kind": kind,
         "precision": model.precision,
+        "engine": model.engine,
     }
 
 

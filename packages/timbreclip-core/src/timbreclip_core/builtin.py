@@ -26,6 +26,7 @@ _SMALL = Weights(
 WAV2CLIP_URL = (
     "https://github.com/descriptinc/lyrebird-wav2clip/releases/download/v0.1.0-alpha/Wav2CLIP.pt"
 )
+LAION_CLAP, CLAP_CHOICES = "laion/clap-htsat-unfused", "OWNER/NAME"
 
 # Name -> module and class in ``effects``, and what its level does.
 _EFFECTS = {
@@ -91,6 +92,73 @@ def _choose_clip(choice: str) -> SpaceEntry:
     return choose(choice)
 
 
+def _load_laion_clap(path: Path, device: str) -> Encoder:
+    from .encoders.laion_clap import load
+
+    return load(path, device)
+
+
+def _load_laion_clap_words(path: Path, device: str) -> Space:
+    from .spaces.laion_clap import load
+
+    return load(path, device)
+
+
+def _install_laion_clap(source: Path, folder: Path) -> None:
+    from .encoders.clap_source import install
+
+    install(source, folder)
+
+
+def _find_laion_clap(choice: str | None = None) -> Path | None:
+    from .encoders.clap_source import chosen, in_cache
+
+    return in_cache(LAION_CLAP) if choice is None else chosen(choice)
+
+
+def _laion_clap(choice: str | None = None) -> dict[str, Any]:
+    """What the entries of its two sides have in common, for one ClapModel of the hub."""
+    hub_id = choice or LAION_CLAP
+    if choice is not None:
+        _find_laion_clap(choice)  # a choice that is none is an error at once
+    known = choice is None
+    return {
+        "name": "laion-clap" if choice is None else f"laion-clap:{choice}",
+        "install": _install_laion_clap,
+        "find": partial(_find_laion_clap, choice),
+        "weights": Weights(
+            licence="Apache-2.0" if known else "as published",
+            size_mb=615.0 if known else None,
+            source=f"the hub repository {hub_id} (the whole folder)",
+            url=f"hf-hub:{hub_id}/*",
+        ),
+    }
+
+
+def _laion_clap_encoder(choice: str | None = None) -> EncoderEntry:
+    shared = _laion_clap(choice)
+    return EncoderEntry(
+        **shared,
+        summary="LAION CLAP, through transformers' ClapModel: sounds and sentences, 48 kHz.",
+        load=_load_laion_clap,
+        choose=_laion_clap_encoder if choice is None else None,
+        choices=CLAP_CHOICES if choice is None else "",
+        space=shared["name"],
+        sample_rate=48_000,
+    )
+
+
+def _laion_clap_space(choice: str | None = None) -> SpaceEntry:
+    return SpaceEntry(
+        **_laion_clap(choice),
+        summary="Words of LAION CLAP: RoBERTa, 512 numbers.",
+        load=_load_laion_clap_words,
+        choose=_laion_clap_space if choice is None else None,
+        choices=CLAP_CHOICES if choice is None else "",
+        dim=512,
+    )
+
+
 @hookimpl
 def tclip_encoders() -> Iterator[EncoderEntry]:
     yield EncoderEntry(
@@ -110,6 +178,7 @@ def tclip_encoders() -> Iterator[EncoderEntry]:
         sample_rate=16_000,
         weights=Weights(licence="MIT", size_mb=49.0, source=WAV2CLIP_URL, url=WAV2CLIP_URL),
     )
+    yield _laion_clap_encoder()
 
 
 @hookimpl
@@ -144,6 +213,7 @@ def tclip_spaces() -> Iterator[SpaceEntry]:
         dim=None,
         weights=Weights(licence="as published", size_mb=None, source="the Hugging Face hub"),
     )
+    yield _laion_clap_space()
 
 
 @hookimpl

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 FORMAT, FORMAT_VERSION = "timbreclip", 1
 CONFIG = "config.json"
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 # What unpacking a damaged pickle was seen to raise.
 _BAD_PICKLE = (
     pickle.UnpicklingError,
@@ -108,6 +109,31 @@ def open_checkpoint(root: str | Path) -> Checkpoint:
     if missing := {"name", "encoder", "files"} - config.keys():
         raise CheckpointError(f"{root / CONFIG} lacks {', '.join(sorted(missing))}.")
     return Checkpoint(root, {"space": None, **config})
+
+
+def is_model_folder(path: str | Path) -> bool:
+    """Whether a path is a model folder of ours, of whatever version."""
+    try:
+        config = json.loads((Path(path) / CONFIG).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and config.get("format") == FORMAT
+
+
+def published_weights(path: str | Path) -> Path:
+    """A file of weights: the path itself, or the one in a folder as the hub lays it out.
+
+    Raises:
+        InputError: There is none.
+    """
+    path = Path(path)
+    names = HUB_FILES if path.is_dir() else ("",)
+    for candidate in (path / name for name in names):
+        if candidate.is_file():
+            return candidate
+    if path.is_dir():
+        raise InputError(f"The folder {str(path)!r} holds neither {' nor '.join(HUB_FILES)}.")
+    raise InputError(f"There is no file {str(path)!r}.")
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
@@ -226,6 +252,6 @@ def require(entry: ModelEntry) -> Path:
 
 
 def check_chosen(entry: ModelEntry) -> None:
-    """Raise ``UsageError`` if the entry stands for many models and none was named."""
-    if entry.choose is not None:
+    """Raise ``UsageError`` if the entry stands for many models, none of them itself."""
+    if entry.choose is not None and entry.install is None:
         raise UsageError(f"Say which, as in {entry.name}:{entry.choices}")

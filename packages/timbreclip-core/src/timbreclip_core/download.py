@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from .checkpoints import HUB_FILES
 from .errors import InputError, MissingExtraError, UsageError
 
 CHUNK_BYTES = 1 << 20
@@ -22,7 +23,8 @@ def fetched(url: str | None, source: Path | None = None) -> Iterator[Path]:
 
     Args:
         url: ``https://...``, or ``hf-hub:OWNER/NAME`` for an open_clip safetensors file of a
-            hub repository, or ``hf-hub:OWNER/NAME/FILE``.
+            hub repository, or ``hf-hub:OWNER/NAME/FILE``, or ``hf-hub:OWNER/NAME/*`` for a folder
+            with its weights and whatever describes them.
         source: A local file; used as it is.
 
     Raises:
@@ -66,9 +68,21 @@ def _from_hub(address: str, folder: Path) -> Path:
     except ImportError as error:
         raise MissingExtraError("huggingface_hub", "clip") from error
     try:
+        if file == "*":
+            return _folder_from_hub(repository, folder)
         return Path(hf_hub_download(repository, file, cache_dir=folder))
     except (HfHubHTTPError, OSError) as error:
+        what = "its files" if file == "*" else f"the file {file}"
         raise InputError(
-            f"hf-hub:{repository} could not be fetched ({error}). Fetch the file {file} on another "
+            f"hf-hub:{repository} could not be fetched ({error}). Fetch {what} on another "
             "machine and name it."
         ) from error
+
+
+def _folder_from_hub(repository: str, folder: Path) -> Path:
+    from huggingface_hub import list_repo_files, snapshot_download
+
+    there = set(list_repo_files(repository))
+    weights = next((name for name in HUB_FILES if name in there), HUB_FILES[0])
+    wanted = [weights, *(name for name in there if name.endswith(".json") and "/" not in name)]
+    return Path(snapshot_download(repository, allow_patterns=wanted, cache_dir=folder))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -14,9 +12,11 @@ from torch import Tensor
 
 from . import audio as au
 from .checkpoints import CONFIG, Checkpoint, open_checkpoint, require
+from .crowd import FileResult, embed_crowd, embed_group
 from .embedding import Embedding, check_same_space
 from .encoders.base import TEXT, TIMBRE, Encoder, unit
-from .errors import InputError, SpaceMismatchError, TimbreClipError, UsageError
+from .engines import OPENVINO, TORCH, OpenVinoNetwork, check_engine
+from .errors import InputError, SpaceMismatchError, UsageError
 from .files import sha256
 from .plugins import EncoderEntry, SpaceEntry, plugin_manager
 from .precision import PRECISIONS, settle
@@ -25,15 +25,6 @@ from .spaces.base import Space
 SECONDS_AT_ONCE = 128  # of audio in one pass, which bounds the memory of the activations
 WINDOWS_AT_ONCE = 256
 REFERENCE = "reference.safetensors"
-
-
-@dataclass(frozen=True)
-class FileResult:
-    """What became of one file: ``vectors`` by kind ``(1, dim)``, or the ``error``."""
-
-    path: Path
-    vectors: dict[str, Embedding] | None = None
-    error: TimbreClipError | None = None
 
 
 class Model:
@@ -47,6 +38,11 @@ class Model:
         precision: ``"float32"``; ``"bfloat16"``, which differs by about 1e-3; or ``"auto"``, the
             quicker one on this device. Which it is, ``precision`` tells.
         device: Where the encoder is.
+        engine: What runs its network: ``"torch"``, or ``"openvino"``, quicker on many processors.
+            Whatever needs a gradient runs in torch.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
     """
 
     def __init__(
@@ -58,12 +54,16 @@ class Model:
         space: Space | None = None,
         precision: str = "float32",
         device: str = "cpu",
+        engine: str = TORCH,
     ) -> None:
+        check_engine(engine, device)
         self.encoder = encoder.freeze()
         self.checkpoint = checkpoint
         self.digest = checkpoint.digest if checkpoint else digest
         self.precision = settle(precision, device)
         self.device = device
+        self.engine = engine
+        self._network = OpenVinoNetwork(encoder, self.precision) if engine == OPENVINO else None
         self._space = space
 
     @property
@@ -131,16 +131,16 @@ class Model:
         au.check_audible(mono)
         windows = self.encoder.windowing.cut(mono)
         flat = windows.reshape(-1, windows.shape[-1])
-        with self._gradients(mono.requires_grad):
-            parts = [self._run(chunk, kinds) for chunk in flat.split(self._at_once(flat.shape[-1]))]
-            energy = None
-            if windows.shape[1] > 1:
-                energy = windows.square().mean(-1, keepdim=True).to(self.device)
-            mixed = {}
-            for kind in parts[0]:
-                vectors = torch.cat([p[kind] for p in parts]).reshape(*windows.shape[:2], -1)
-                whole = vectors[:, 0] if energy is None else (vectors * energy).sum(1)
-                mixed[kind] = self._label(whole, kind)
+        at_once = self.windows_at_once(flat.shape[-1])
+        parts = [self.hear(some, kinds) for some in flat.split(at_once)]
+        energy = None
+        if windows.shape[1] > 1:
+            energy = au.energy(windows).to(self.device)
+        mixed = {}
+        for kind in parts[0]:
+            vectors = torch.cat([p[kind] for p in parts]).reshape(*windows.shape[:2], -1)
+            whole = vectors[:, 0] if energy is None else (vectors * energy).sum(1)
+            mixed[kind] = self.label(whole, kind)
         return mixed
 
     def embed_file(self, path: str | Path, *, kind: str = TEXT) -> Embedding:
@@ -155,28 +155,32 @@ class Model:
         Raises:
             InputError: Unreadable, empty, silent, NaN or infinite.
         """
-        blocks = au.stream_mono(path, self.encoder.sample_rate)
-        windows = self.encoder.windowing.stream(torch.from_numpy(b) for b in blocks)
-        sums: dict[str, Tensor] = {}
-        loudest = 0.0
-        for batch in _batched(windows, self._at_once(self.encoder.windowing.length)):
-            loudest = max(loudest, float(batch.abs().amax()))
-            energy = batch.square().mean(-1, keepdim=True).to(self.device)
-            with self._gradients(False):
-                for kind, vectors in self._run(batch, kinds).items():
-                    sums[kind] = sums.get(kind, torch.zeros(())) + (vectors * energy).sum(0, True)
-        au.check_audible(torch.tensor([[loudest]]), str(path))
-        return {kind: self._label(total, kind) for kind, total in sums.items()}
+        [result] = embed_group(self, [Path(path)], kinds)
+        if result.vectors is None:
+            raise result.error or InputError(f"{path} could not be embedded.")
+        return result.vectors
 
     def embed_files(
-        self, paths: Iterable[str | Path], *, kinds: Sequence[str] | None = None
+        self,
+        paths: Iterable[str | Path],
+        *,
+        kinds: Sequence[str] | None = None,
+        jobs: int | None = None,
     ) -> Iterator[FileResult]:
-        """Vectors of many files, one result each; a bad file yields its error and goes on."""
-        for path in map(Path, paths):
-            try:
-                yield FileResult(path, self.embed_file_kinds(path, kinds=kinds))
-            except InputError as error:
-                yield FileResult(path, error=error)
+        """Vectors of many files, one result each, in order; a bad file yields its error.
+
+        The vectors are those of ``embed_file`` up to rounding, and the same to the bit whatever
+        ``jobs`` is.
+
+        Args:
+            paths: Of the files.
+            kinds: Of vectors; all if None.
+            jobs: Threads that decode and hear, a core each; as many as torch uses if None.
+        """
+        jobs = torch.get_num_threads() if jobs is None else jobs
+        if jobs < 1:
+            raise UsageError(f"jobs must be at least 1, not {jobs}.")
+        return embed_crowd(self, [Path(path) for path in paths], kinds, jobs)
 
     def embed_text(self, texts: str | Sequence[str]) -> Embedding:
         """Unit vectors ``(batch, dim)`` of one text or several, for ``"text"`` audio vectors."""
@@ -203,38 +207,44 @@ class Model:
             message = f"{self.encoder.name} has no {kind!r} vectors, only {known}."
             raise UsageError(message) from None
 
-    def _label(self, vectors: Tensor, kind: str) -> Embedding:
+    def label(self, vectors: Tensor, kind: str) -> Embedding:
+        """Vectors ``(batch, dim)`` of any length as unit vectors that know their space."""
         return Embedding.of(unit(vectors), self._space_id(kind))
 
-    def _run(self, windows: Tensor, kinds: Sequence[str] | None) -> dict[str, Tensor]:
+    def hear(self, windows: Tensor, kinds: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Unit vectors ``(batch, dim)`` by kind (default: all) of windows ``(batch, samples)``.
+
+        The windows are as ``encoder.windowing`` cuts them, and few enough for one pass.
+        """
         for kind in kinds or ():
             self._space_id(kind)
+        if torch.is_grad_enabled() and windows.requires_grad:
+            vectors = self._computed(windows)
+        else:
+            with torch.inference_mode():
+                found = self._computed(windows)
+            # Made outside of that mode, a vector can take part in whatever needs a gradient.
+            vectors = {kind: vector.clone() for kind, vector in found.items()}
+        return {k: v for k, v in vectors.items() if kinds is None or k in kinds}
+
+    def _computed(self, windows: Tensor) -> dict[str, Tensor]:
         dtype = PRECISIONS[self.precision]
         # The device type alone: autocast takes "cuda", not "cuda:0".
         half = torch.autocast(torch.device(self.device).type, dtype, enabled=dtype is not None)
+        windows = windows.to(self.device)
         with half:
-            vectors = self.encoder(windows.to(self.device))
-        return {k: v.float() for k, v in vectors.items() if kinds is None or k in kinds}
+            if self._network is None or torch.is_grad_enabled():
+                vectors = self.encoder(windows)
+            else:
+                vectors = self._network(self.encoder.features(windows))
+        return {kind: vector.float() for kind, vector in vectors.items()}
 
-    def _at_once(self, window_samples: int) -> int:
-        fitting = SECONDS_AT_ONCE * self.encoder.sample_rate // window_samples
+    def windows_at_once(self, window_samples: int) -> int:
+        """How many windows of some length one pass hears."""
+        on_cpu = torch.device(self.device).type == "cpu"
+        seconds = self.encoder.seconds_at_once if on_cpu else SECONDS_AT_ONCE
+        fitting = int(seconds * self.encoder.sample_rate) // window_samples
         return max(1, min(WINDOWS_AT_ONCE, fitting))
-
-    @staticmethod
-    def _gradients(wanted: bool) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext() if wanted else torch.no_grad()
-
-
-def _batched(windows: Iterator[Tensor], size: int) -> Iterator[Tensor]:
-    """Stacks of up to ``size`` windows of one length."""
-    held: list[Tensor] = []
-    for window in windows:
-        held.append(window)
-        if len(held) == size:
-            yield torch.stack(held)
-            held = []
-    if held:
-        yield torch.stack(held)
 
 
 def load_model(
@@ -250,12 +260,14 @@ def load_model(
         name: Name of an encoder (``tclip models``), path of a model folder, or ``NAME=PATH``.
         weights: Weights to use instead of the installed ones: a model folder, or a file in the
             format that the encoder's authors published.
-        device: As torch names it.
+        device: As torch names it, or ``"openvino"``: the processor through OpenVINO.
         precision: ``"float32"``, ``"bfloat16"`` or ``"auto"``, as for ``Model``.
 
     Raises:
         UnknownNameError, MissingWeightsError, CheckpointError: What to do is in the message.
+        MissingExtraError: A library that the model or ``device`` needs is not installed.
     """
+    engine, device = (OPENVINO, "cpu") if device == OPENVINO else (TORCH, device)
     text = str(name)
     if "=" in text and not Path(text).exists():
         text, _, weights = text.partition("=")
@@ -271,15 +283,25 @@ def load_model(
     root = Path(weights) if weights is not None else require(entry)
     if not root.exists():
         raise InputError(f"There is no {str(root)!r} to load {text} from.")
-    encoder = entry.load(root, device)
-    checkpoint = open_checkpoint(root) if root.is_dir() else None
-    digest = "" if checkpoint else sha256(root)[:16]
-    return Model(encoder, checkpoint, digest=digest, precision=precision, device=device)
+    check_engine(engine, device)
+    encoder, checkpoint = entry.load(root, device), None
+    if encoder.published is not None:
+        digest = encoder.published.digest
+    elif root.is_dir():
+        checkpoint, digest = open_checkpoint(root), ""
+    else:
+        digest = sha256(root)[:16]
+    return Model(
+        encoder, checkpoint, digest=digest, precision=precision, device=device, engine=engine
+    )
 
 
 def _load_space(encoder: Encoder, checkpoint: Checkpoint | None, device: str) -> Space:
-    """The space that the checkpoint carries, or else the installed one that the entry names."""
+    """The space that the weights bring along, or else the installed one that the entry names."""
     manager = plugin_manager()
+    if encoder.published is not None:
+        name = manager.find(EncoderEntry, encoder.name).space
+        return manager.find(SpaceEntry, name).load(encoder.published.words, device)
     carried = checkpoint.config["space"] if checkpoint else None
     if checkpoint and carried and "file" in carried:
         return manager.find(SpaceEntry, carried["name"]).load(checkpoint.root, device)

@@ -86,7 +86,7 @@ class ModelEntry(Entry):
         find: Where else on this machine the weights may lie, such as another program's cache; a
             folder, a file or None. Fetches nothing.
         choose: For an entry that stands for many models: what follows ``NAME:`` to the entry of
-            that very model.
+            that very model. With an ``install`` of its own, ``NAME`` alone is one of them.
         choices: How that is written, such as ``ARCH@TAG``.
     """
 

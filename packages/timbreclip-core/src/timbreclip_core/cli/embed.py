@@ -27,6 +27,9 @@ SUFFIXES = (".safetensors", ".npy", ".parquet")
     show_default=True,
     help='"text" to compare with words, "timbre" to compare with sounds.',
 )
+@click.option(
+    "-j", "--jobs", type=click.IntRange(min=1), help="Threads, a core each.  [default: all cores]"
+)
 @model_option
 @json_option
 @click.pass_context
@@ -35,10 +38,9 @@ def embed_command(
     inputs: tuple[Path, ...],
     out: Path,
     kind: str,
-    model_name: str,
-    device: str,
-    precision: str,
+    jobs: int | None,
     as_json: bool,
+    **model: str,
 ) -> None:
     """Embed FILES (and the sound files in folders) into one file of unit vectors.
 
@@ -49,9 +51,7 @@ def embed_command(
         raise UsageError(f"--out must end in {', '.join(SUFFIXES)}, not {out.suffix!r}.")
     from ..batch import embed_to_file
 
-    report = embed_to_file(
-        inputs, out, model_name=model_name, kind=kind, device=device, precision=precision
-    )
+    report = embed_to_file(inputs, out, kind=kind, jobs=jobs, **model)
     if as_json:
         echo_json(report)
     else:

@@ -27,7 +27,7 @@ def list_models(as_json: bool) -> None:
         echo_json(rows)
         return
     for row in rows:
-        name = f"{row['name']}:{row['choices']}" if row["choices"] else row["name"]
+        name = f"{row['name']}:{row['choices']}" if row["must_choose"] else row["name"]
         here = row["path"] or f"not here: tclip models install {name} FILE"
         rate = f", {row['sample_rate']} Hz" if row["sample_rate"] else ""
         size = "" if row["size_mb"] is None else f", {row['size_mb']:.0f} MB"
@@ -46,10 +46,13 @@ def list_models(as_json: bool) -> None:
 def install_model(name: str, source: Path | None, download: bool, expected: str | None) -> None:
     """Put the weights of NAME in place, from the file SOURCE or by --download.
 
+    SOURCE may be a folder as the Hugging Face hub lays it out; what else the model needs then lies
+    beside its weights.
+
     The folder is TCLIP_MODELS, or else the user's data folder. The file's hash is printed and
     recorded.
     """
-    from ..checkpoints import check_chosen, home
+    from ..checkpoints import check_chosen, home, published_weights
     from ..download import fetched
     from ..files import sha256
 
@@ -60,8 +63,7 @@ def install_model(name: str, source: Path | None, download: bool, expected: str 
     if entry.install is None:
         raise UsageError(f"{name} comes with its package: there is nothing to install.")
     with fetched(entry.weights.url if download else None, source) as file:
-        if not file.is_file():
-            raise InputError(f"There is no file {str(file)!r}.")
+        file = published_weights(file)
         found = sha256(file)
         if expected and found != expected.lower():
             raise InputError(f"The SHA-256 of {file} is {found}, not {expected}. Nothing is done.")
@@ -96,6 +98,7 @@ def _row(entry: ModelEntry, distribution: str) -> dict[str, Any]:
         "size_mb": entry.weights.size_mb,
         "licence": entry.weights.licence,
         "choices": entry.choices,
+        "must_choose": entry.choose is not None and entry.install is None,
         "source": entry.weights.source,
         "path": str(path) if path else None,
         "distribution": distribution,

@@ -22,7 +22,12 @@ def model_option(command: F) -> F:
             help="bfloat16 is quicker on GPUs and processors with AMX, its vectors differ by about "
             "1e-3; auto is the quicker one here.",
         ),
-        click.option("--device", default="cpu", show_default=True, help="As torch names it."),
+        click.option(
+            "--device",
+            default="cpu",
+            show_default=True,
+            help="As torch names it; or openvino, the processor through OpenVINO.",
+        ),
         click.option(
             "-m",
             "--model",

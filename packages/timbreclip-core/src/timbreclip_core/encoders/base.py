@@ -39,6 +39,8 @@ class Encoder(nn.Module, ABC):
         windowing: How longer and shorter audio reaches ``forward``.
         spaces: Space id by kind of vector. ``"text"`` vectors are compared with texts;
             ``"timbre"`` vectors compare sounds with sounds.
+        seconds_at_once: Of audio in one pass on a processor, for whose caches large batches are no
+            better than small ones.
         published: For weights in the very files of their authors, where more than one file makes
             the model: their digest, and the folder that the space can be loaded from. None for
             a model folder or a single file.
@@ -48,6 +50,7 @@ class Encoder(nn.Module, ABC):
     sample_rate: int
     windowing: Windowing
     spaces: dict[str, str]
+    seconds_at_once: float = 128
     published: Published | None = None
 
     @abstractmethod

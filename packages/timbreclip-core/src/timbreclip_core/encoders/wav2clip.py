@@ -95,6 +95,7 @@ class Wav2Clip(SpectralEncoder):
     window: Tensor
     name = "wav2clip"
     sample_rate = SAMPLE_RATE
+    seconds_at_once = 32
     # 257 samples are the fewest that reflection at the ends of the first frame can take.
     windowing = Windowing(
         length=10 * SAMPLE_RATE, hop=5 * SAMPLE_RATE, fill=False, minimum=FFT // 2 + 1
