@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LOWEST_HZ = 20.0
 RANGE_DB = 80.0
 COLUMNS, ROWS = 600, 240
+MARGINS = {"left": 0.065, "right": 0.9, "bottom": 0.07, "top": 0.9, "hspace": 0.28, "wspace": 0.12}
 TICKS_HZ = (20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000)
 CURVE_COLOUR, HELD_COLOUR = "#1f5fa8", "#9a9a9a"
 
@@ -55,12 +56,12 @@ def save_picture(path: str | Path, picture: Picture) -> None:
     save_figure(path, draw(picture))
 
 
-def new_figure(width_in: float, height_in: float) -> Figure:
+def new_figure(width_in: float, height_in: float, layout: str | None = "constrained") -> Figure:
     """An empty figure that needs no display; sizes in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    figure = Figure(figsize=(width_in, height_in), layout=layout)  # type: ignore[arg-type]
     FigureCanvasAgg(figure)
     return figure
 
@@ -73,8 +74,9 @@ def save_figure(path: str | Path, figure: Figure) -> None:
 
 def draw(picture: Picture) -> Figure:
     """EQ curve on top, spectrograms before and after below; sized in inches, 11 by 7."""
-    figure = new_figure(11, 7)
-    grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.15))
+    # Laid out by hand: matplotlib's own layout takes a quarter of the time of a picture.
+    figure = new_figure(11, 7, layout=None)
+    grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.15), **MARGINS)
     _draw_curve(figure.add_subplot(grid[0, :]), picture)
     levels = (picture.before, picture.after)
     top = max(float(level.max()) for level in levels)
@@ -82,7 +84,8 @@ def draw(picture: Picture) -> Figure:
     axes.append(figure.add_subplot(grid[1, 1], sharex=axes[0], sharey=axes[0]))
     for axis, level, name in zip(axes, levels, ("Before", "After"), strict=True):
         image = _draw_spectrogram(axis, level, picture, top, name)
-    bar = figure.colorbar(image, ax=axes, pad=0.01)
+    low, high = axes[0].get_position().y0, axes[0].get_position().y1
+    bar = figure.colorbar(image, cax=figure.add_axes((0.915, low, 0.018, high - low)))
     bar.set_label("Level in dB, loudest = 0")
     figure.suptitle("\n".join([picture.title, *picture.facts]), fontsize=11)
     return figure
@@ -108,8 +111,9 @@ class SpectrogramMeter:
         self._rows: list[np.ndarray] = []
         edges = np.geomspace(LOWEST_HZ, top_hz(sample_rate), ROWS + 1)
         step, last = sample_rate / size, size // 2
-        self._low = np.clip(np.round(edges[:-1] / step).astype(int), 0, last)
-        self._high = np.clip(np.ceil(edges[1:] / step).astype(int), self._low + 1, last + 1)
+        low = np.clip(np.round(edges[:-1] / step).astype(int), 0, last)
+        high = np.clip(np.ceil(edges[1:] / step).astype(int), low + 1, last + 1)
+        self._ends = np.stack([low, high], axis=1).ravel()
 
     def add(self, block: Tensor) -> None:
         """The next samples ``(channels, samples)``."""
@@ -125,8 +129,8 @@ class SpectrogramMeter:
                 return
             bins = torch.fft.rfft(self._held[: self._size] * self._window)
             power = (bins.abs() / self._window.sum()).square().numpy()
-            pairs = zip(self._low, self._high, strict=True)
-            self._rows.append(np.array([power[a:b].max() for a, b in pairs]))
+            # The maximum from each low end to its high end; a last zero, for no index may be past.
+            self._rows.append(np.maximum.reduceat(np.append(power, 0), self._ends)[::2])
 
     def level_db(self) -> np.ndarray:
         """Level ``(ROWS, columns)`` in dB, from 20 Hz to Nyquist or 20 kHz, whichever is lower.
@@ -167,7 +171,7 @@ def _draw_curve(axis: Axes, picture: Picture) -> None:
             label="held: above what the model hears",
         )
     _draw_bands(axis, [b for b in preset.bands(rate) if "centre_hz" in b], picture.amount)
-    limit = max(6.0, 1.15 * float(np.abs(curve).max()))
+    limit = max(6.0, 1.25 * float(np.abs(curve).max()))
     axis.set(
         xscale="log",
         xlim=(LOWEST_HZ, top_hz(rate)),

@@ -50,8 +50,8 @@ class SearchConfig:
     max_evaluations: int = 120
     steps: int = adam.AdamConfig.steps
     learning_rate: float = adam.AdamConfig.learning_rate
-    size_penalty: float = 0.03
-    smoothness_penalty: float = 0.05
+    size_penalty: float = 0.06
+    smoothness_penalty: float = 0.15
     polish_evaluations: int = 12
     max_windows: int = 8
 
