@@ -48,3 +48,11 @@ def test_every_dependency_is_on_its_page():
     assert len(names) > 20
     others = {name for name in names if not name.startswith("timbreclip-")}
     assert not [name for name in others if f"{name} " not in told]
+
+
+def test_every_axis_of_the_glyph_is_on_its_page():
+    page = (ROOT / "docs" / "vis.md").read_text("utf-8")
+    data = ROOT / "packages/timbreclip-vis/src/timbreclip_vis/data/glyph_axes.toml"
+    for name, axis in tomllib.loads(data.read_text("utf-8")).items():
+        words = (", ".join(axis[end]) for end in ("less", "more"))
+        assert f"| {' | '.join((name, *words, axis['drawn']))} |" in page

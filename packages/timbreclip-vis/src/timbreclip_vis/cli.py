@@ -15,6 +15,8 @@ from .cli_figures import effect_command, grid_command, morph_command, timeline_c
 from .cli_options import PATH, make_painter, make_scheme, picture_options, report, weight_options
 from .entries import ImageBackendEntry
 
+USUAL = ("keywords", "template", "weighting", "change_weighting")  # of an entry, in lists
+
 
 @click.group("vis", cls=DefaultGroup, default="draw")
 def vis_command() -> None:
@@ -166,13 +168,10 @@ def list_backends(as_json: bool) -> None:
     for found in plugin_manager().entries(ImageBackendEntry):
         entry = found.entry
         fields = dataclasses.fields(entry.options) if entry.options else ()
-        row: dict[str, Any] = {
-            "name": entry.name,
-            "summary": entry.summary,
-            "distribution": found.distribution,
-        }
-        row["options"] = {f.name: f.default for f in fields}
-        rows.append({**row, "keywords": entry.keywords, "template": entry.template})
+        row: dict[str, Any] = {"name": entry.name, "summary": entry.summary}
+        usual = {n: getattr(entry, n) for n in USUAL}
+        options = {f.name: f.default for f in fields}
+        rows.append({**row, "distribution": found.distribution, **usual, "options": options})
     if as_json:
         echo_json(rows)
         return

@@ -102,8 +102,8 @@ def effect_command(
 ) -> None:
     """Draw what effects do to FILES: effects in columns, intensity in rows.
 
-    A picture shows a(f(x)) - a(x): keywords count that the sound came closer to. With no change
-    all keywords weigh the same, and the more changes, the more they differ.
+    A picture shows a(f(x)) - a(x): keywords count that the sound came closer to. Raw weights are
+    how much closer it came to each; those of softmax are shares, which fall when others rise.
     """
     from timbreclip_core.batch import sound_files
     from timbreclip_core.plugins import EffectEntry, plugin_manager

@@ -39,7 +39,7 @@ def weight_options(command: F) -> F:
             "--weighting",
             type=click.Choice(WEIGHTINGS),
             help="From closeness to weights; raw: the paper's formula as it is. "
-            "Default: similarity for sounds with the backend glyph, else softmax.",
+            "Default: softmax; with the backend glyph, similarity for sounds, raw for changes.",
         ),
         click.option(
             "--keywords",
@@ -95,8 +95,7 @@ def make_painter(options: dict[str, Any], *, of_changes: bool = False) -> Painte
 
     Args:
         options: Of ``weight_options``, ``picture_options`` and core's ``model_option``.
-        of_changes: It will draw changes of sounds: by default, adjectives weighted by softmax,
-            which keeps how much changed.
+        of_changes: It will draw changes of sounds: by default, by adjectives.
     """
     from timbreclip_core.model import load_model
 
@@ -138,7 +137,7 @@ def make_scheme(options: dict[str, Any], *, keyword_set: str, template: str) -> 
 
 
 def _weighting(entry: ImageBackendEntry, of_changes: bool) -> str:
-    return "softmax" if of_changes else entry.weighting
+    return entry.change_weighting if of_changes else entry.weighting
 
 
 def _pair(text: str) -> tuple[str, str]:

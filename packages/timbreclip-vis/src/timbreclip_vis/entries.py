@@ -29,6 +29,7 @@ class ImageBackendEntry(Entry):
         keywords: The set of keywords that it mixes where a user names none.
         template: The template that it fills where a user gives none.
         weighting: From closeness to weights of sounds, where a user does not say.
+        change_weighting: The same of changes of sounds.
     """
 
     hook: ClassVar[str] = "tclip_image_backends"
@@ -38,6 +39,7 @@ class ImageBackendEntry(Entry):
     keywords: str = "instruments"
     template: str = "paper-instruments"
     weighting: str = "softmax"
+    change_weighting: str = "softmax"
 
 
 def find_backend(name: str) -> ImageBackendEntry:

@@ -43,6 +43,7 @@ def tclip_image_backends() -> Iterator[ImageBackendEntry]:
         keywords="glyph",
         template="plain",
         weighting="similarity",
+        change_weighting="raw",
     )
     yield ImageBackendEntry(
         name="diffusers",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from timbreclip_core import Model
 
 NAME = "axes"  # of the one tensor of the conditioning
-SHRINKAGE = 0.3  # of the correlations between axes, towards none
+SHRINKAGE = 0.6  # of the correlations between axes, towards none
 FLAT = 1e-7  # a smaller spread of an axis is rounding
 SENTENCES = "sound"  # of core's sets, around the words of the axes
 

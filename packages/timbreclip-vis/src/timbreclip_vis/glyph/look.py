@@ -13,8 +13,8 @@ from .drawing import Dot, Drawing, Shape
 POINTS = 720
 LAYERS = (1.0, 0.76, 0.53, 0.32)
 SHADES = 14  # fills of a layer, from its rim inwards
-FEWEST_PETALS, MOST_PETALS = 5.0, 12.0
-COLDEST, WARMEST = 275.0, 25.0  # hues in degrees, by way of green and yellow
+FEWEST_PETALS, MOST_PETALS = 5.0, 10.0
+COLDEST, WARMEST = 250.0, 400.0  # hues in degrees: blue, violet, red, orange
 DOTS = 1200
 ECHOES = 5
 
@@ -49,7 +49,7 @@ def draw(look: Look, seed: int = 0) -> Drawing:
     rng = np.random.default_rng(seed)
     outlines = tuple(_outline(look, layer, rng) for layer in range(len(LAYERS)))
     palette = _Palette(look)
-    radius = 0.40 + 0.26 * look.size
+    radius = 0.30 + 0.34 * look.size
     centre = (0.0, 0.07 * (0.5 - look.size))
     shapes = [*_echoes(look, radius, palette), *_glow(look, radius, palette)]
     for layer in range(len(LAYERS)):
@@ -80,7 +80,7 @@ def _outline(look: Look, layer: int, rng: np.random.Generator) -> np.ndarray:
     which = np.clip(np.searchsorted(edges, turn, side="right") - 1, 0, count - 1)
     along = 2 * (turn - edges[which]) / (edges[which + 1] - edges[which]) - 1
     s = look.spikes
-    depth = 0.10 + 0.50 * s
+    depth = 0.08 + 0.80 * s
     round_tip = np.cos(np.pi * along / 2) ** 2
     sharp_tip = (1 - np.abs(along)) ** 1.7
     radius = 1 - 0.45 * depth + depth * lengths[which] * ((1 - s) * round_tip + s * sharp_tip)
@@ -94,17 +94,18 @@ class _Palette:
 
     def __init__(self, look: Look) -> None:
         self.hue = COLDEST + (WARMEST - COLDEST) * look.warmth
-        self.chroma = 0.05 + 0.15 * look.richness
+        self.chroma = 0.02 + 0.12 * look.richness
         self.level = look.lightness
+        self.clash = 70 * (1 - look.order) ** 1.5
 
     def background(self, away: float) -> Colour:
-        lightness = 0.17 + 0.80 * self.level**0.62
-        return oklch(lightness * (1 - 0.16 * away), 0.016 + 0.02 * (1 - away), self.hue + 40)
+        lightness = 0.40 + 0.54 * self.level
+        return oklch(lightness * (1 - 0.16 * away), 0.014, self.hue + 40)
 
-    def body(self, inwards: float) -> Colour:
-        """From the rim, 0, to the core, 1."""
-        rim, core = 0.16 + 0.46 * self.level, 0.62 + 0.36 * self.level
-        hue = self.hue + 70 * (inwards - 0.4)
+    def body(self, inwards: float, layer: int = 0) -> Colour:
+        """From the rim, 0, to the core, 1; disorder sets every other layer apart in hue."""
+        rim, core = 0.20 + 0.34 * self.level, 0.66 + 0.31 * self.level
+        hue = self.hue + 70 * (inwards - 0.4) + self.clash * (layer % 2)
         bulge = 0.7 + 0.3 * math.sin(math.pi * min(1.0, 0.2 + 0.8 * inwards))
         return oklch(rim + (core - rim) * inwards, self.chroma * bulge, hue)
 
@@ -121,9 +122,9 @@ def _petals(look: Look, layer: int, radius: float, palette: _Palette) -> list[Sh
         scale = outer + (inner * 0.8 - outer) * part
         # An attack puts the light into the core, a sustained sound spreads it.
         whole = (0.85 * layer + 1.1 * part) / (len(LAYERS) - 0.35)
-        inwards = min(1.0, whole) ** (0.55 + 1.3 * look.attack)
-        shapes.append(Shape(outline=layer, scale=radius * scale, fill=palette.body(inwards)))
-    line = palette.body(min(1.0, 0.35 + 0.2 * layer))
+        inwards = min(1.0, whole) ** (0.40 + 1.9 * look.attack)
+        shapes.append(Shape(outline=layer, scale=radius * scale, fill=palette.body(inwards, layer)))
+    line = palette.body(min(1.0, 0.35 + 0.2 * layer), layer)
     shapes.append(Shape(outline=layer, scale=radius * outer, stroke=line, width=0.006, alpha=0.7))
     return shapes
 
@@ -134,9 +135,9 @@ def _glow(look: Look, radius: float, palette: _Palette) -> list[Shape]:
     return [
         Shape(
             outline=0,
-            scale=radius * (1 + 0.22 * soft * (1 - k / steps)),
-            fill=palette.body(0.2),
-            alpha=0.12 * soft,
+            scale=radius * (1 + 0.55 * soft * (1 - k / steps) ** 1.3),
+            fill=palette.body(0.25),
+            alpha=0.16 * soft,
         )
         for k in range(steps)
         if soft > 0.02
@@ -148,12 +149,13 @@ def _echoes(look: Look, radius: float, palette: _Palette) -> list[Shape]:
     return [
         Shape(
             outline=0,
-            scale=radius * (1.12 + 0.13 * k),
-            stroke=palette.body(0.45),
-            width=0.016,
-            alpha=strength * 0.9 * 0.72**k,
+            scale=radius * (1.16 + 0.24 * k),
+            fill=palette.body(0.3),
+            stroke=palette.body(0.6),
+            width=0.012,
+            alpha=strength * 0.55 * 0.9**k,
         )
-        for k in range(ECHOES)
+        for k in reversed(range(ECHOES))
         if strength > 0.01
     ]
 
@@ -165,7 +167,7 @@ def _grain(
     palette: _Palette,
     rng: np.random.Generator,
 ) -> list[Dot]:
-    away = radius * 1.45 * rng.random(DOTS) ** 0.6
+    away = 1.3 * rng.random(DOTS) ** 0.7
     angle = 2 * np.pi * rng.random(DOTS)
     first = rng.random(DOTS)
     dark = rng.random(DOTS) < 0.5
@@ -174,7 +176,7 @@ def _grain(
         Dot(
             x=centre[0] + away[i] * math.cos(angle[i]),
             y=centre[1] + away[i] * math.sin(angle[i]),
-            radius=0.003 + 0.008 * float(grown[i]),
+            radius=0.003 + 0.013 * float(grown[i]),
             fill=palette.body(0.0 if dark[i] else 0.9),
             alpha=min(1.0, 1.2 * float(grown[i])),
         )
