@@ -12,6 +12,7 @@ from timbreclip_train.loss import (
     distillation_loss,
     grouped_loss,
     order_loss,
+    same_loss,
 )
 
 torch.set_num_threads(1)
@@ -208,3 +209,15 @@ def test_a_balance_of_0_counts_every_answer_alike():
     each = F.cross_entropy(logits, answer, reduction="none")
     found = choice_loss(logits, answer, balance=0.0)
     assert float(found) == pytest.approx(float((each[:8].mean() + each[8]) / 2), rel=1e-5)
+
+
+def test_rows_of_one_owner_are_to_be_alike():
+    vectors = F.normalize(torch.randn(6, 8), dim=1)
+    owner = torch.tensor([0, 0, 1, 1, -1, 2])
+    counted, own = vectors[[0, 1, 2, 3, 5]], [1, 0, 3, 2]
+    logits = (counted @ counted.T / 0.1).fill_diagonal_(-1e4)
+    expected = F.cross_entropy(logits[:4], torch.tensor(own))
+    assert float(same_loss(vectors, owner, 0.1)) == pytest.approx(float(expected), rel=1e-5)
+    alike = torch.eye(8)[[0, 0, 1, 1, 2, 3]]
+    assert float(same_loss(alike, owner, 0.05)) < 1e-6 < float(same_loss(vectors, owner, 0.05))
+    assert float(same_loss(vectors, torch.arange(6), 0.1)) == 0

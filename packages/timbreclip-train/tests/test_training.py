@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -335,6 +336,42 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_batch(corpus, cache, tmp_
         list(train(config, tmp_path / "bad", given(corpus, cache)))
     named = json.loads((tmp_path / "bad" / "bad-batch.json").read_text())
     assert len(named["notes"]) == 12 and named["texts"]
+
+
+def test_twins_are_other_notes_of_patches_of_the_batch(sounds):
+    config = tiny("augment.twin_share=0.25", "augment.eq_share=0.0", "augment.lowpass_share=0.0")
+    batch = Batches(Judge(sounds), config).at(0)
+    patches = [sounds.notes[i].patch for i in batch.chosen]
+    assert len(batch.chosen) == 12 and list(batch.chosen[:3]) == list(batch.chosen[-3:])
+    for twin in (6, 7, 8):
+        same = [i for i, p in enumerate(patches) if p == patches[twin] and i < 6]
+        assert same and all(batch.chosen[i] != batch.chosen[twin] for i in same)
+    together = batch.patch[:, None] == batch.patch[None]
+    assert together.tolist() == [[a == b for b in patches] for a in patches]
+    strong = Batches(Judge(sounds), tiny("augment.eq_share=1.0", "augment.shelf_db=60.0")).at(0)
+    assert bool((strong.patch == -1).any()), "what an equaliser made another sound of"
+
+
+def test_training_starts_from_an_earlier_model_and_may_leave_its_trunk(
+    corpus, cache, run, tmp_path
+):
+    model = export(run, tmp_path / "model", given(corpus, cache))
+    start = dataclasses.replace(given(corpus, cache), start=model.root)
+    out = tmp_path / "further"
+    heads = ("network.start=weights", "optimiser.trunk_share=0.0", "loss.patch=1.0")
+    config = tiny(*heads, "augment.twin_share=0.2", "optimiser.learning_rate=0.01")
+    losses = [r.loss for r in train(config, out, start)]
+    assert np.isfinite(losses).all()
+    before, after = model.tensors("audio.safetensors"), weights(out)
+    for name, value in before.items():
+        now = after[f"encoder.{name}"]
+        trunk = name.startswith(("stem", "stages"))
+        if trunk:
+            assert torch.equal(now, value.to(now.dtype)), name
+    assert not torch.equal(after["encoder.to_text.weight"], before["to_text.weight"].float())
+    other = tiny(*heads, "network.hidden=16")
+    with pytest.raises(UsageError, match="cannot start from"):
+        next(train(other, tmp_path / "other", start))
 
 
 def test_the_learning_rate_rises_once_and_falls_to_the_end():

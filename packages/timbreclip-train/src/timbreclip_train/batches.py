@@ -70,6 +70,8 @@ class Batch:
             more the first has of what each text says, ``(pairs, texts)``.
         ranked: Words by which the sounds have an order.
         questions: Which category, which drum.
+        patch: Number of each sound's patch, ``(sounds,)``; -1 for what an equaliser made another
+            sound of.
         teacher: Standardised vectors of the teacher ``(sounds, dim)``, rows of NaN where there is
             none; None for no teacher.
     """
@@ -83,6 +85,7 @@ class Batch:
     preferred: Tensor
     ranked: Ranked
     questions: list[Question]
+    patch: Tensor
     teacher: Tensor | None
 
 
@@ -134,6 +137,18 @@ def alternatives(
     return names, np.array([place.get(name or "", -1) for name in labels], np.int64)
 
 
+def numbered_patches(notes: Sequence[Note]) -> NDArray[np.int64]:
+    """A number for the patch of every note, from 0 in the order of first notes, ``(notes,)``."""
+    number = {patch: i for i, patch in enumerate(dict.fromkeys(note.patch for note in notes))}
+    return np.array([number[note.patch] for note in notes], np.int64)
+
+
+def _made_another(changes: mel_augment.Changes) -> Tensor:
+    """Sounds that an equaliser or a steep filter made into other ones, bool ``(batch,)``."""
+    gain = changes.gain_db - changes.gain_db.mean(1, keepdim=True)
+    return (gain.square().mean(1).sqrt() > SAME_SOUND_DB) | ~torch.isinf(changes.cutoff_hz[:, 0])
+
+
 class Batches:
     """Draws batches.
 
@@ -160,6 +175,10 @@ class Batches:
         self._facts = truths.note_facts(self.sounds.notes)
         self._shares = shares(self.sounds.notes, config.sounds.balance, config.sounds.kind_balance)
         self._called = called_by(self.sounds.notes)
+        self._patch = numbered_patches(self.sounds.notes)
+        self._of_patch = np.split(
+            self._patch.argsort(kind="stable"), np.bincount(self._patch).cumsum()[:-1]
+        )
         labels = (truths.category_of, truths.drum_of)
         self._alternatives = [alternatives(self.sounds.notes, label) for label in labels]
 
@@ -167,9 +186,10 @@ class Batches:
         """The batch of a step."""
         rng = np.random.default_rng([self.config.run.seed, step])
         size, augment = self.config.optimiser.batch, self.config.augment
-        pairs = int(size * augment.pair_share)
-        single = rng.choice(len(self.sounds), size - pairs, p=self._shares)
-        chosen = np.concatenate([single, single[:pairs]])
+        pairs, twins = int(size * augment.pair_share), int(size * augment.twin_share)
+        single = rng.choice(len(self.sounds), size - pairs - twins, p=self._shares)
+        twin = self._twins(single[::-1][:twins], rng)
+        chosen = np.concatenate([single, twin, single[:pairs]])
         power = self.sounds.mel_power(chosen)
         own = Generator().manual_seed(int(rng.integers(2**62)))
         changes = mel_augment.draw(augment, size, power.shape[1], own)
@@ -177,10 +197,12 @@ class Batches:
         heard, clean = mel_augment.apply(power, changes)
         values = self.judge.values(clean, chosen, changes)
         words = random.Random(int(rng.integers(2**62)))
+        other = _made_another(changes)
         return Batch(
             chosen=chosen,
             decibels=relative_db(heard),
-            teacher=self._teacher(chosen, changes),
+            patch=torch.from_numpy(self._patch[chosen]).masked_fill(other, -1),
+            teacher=self._teacher(chosen, other),
             ranked=self._ranked(values, pairs, words),
             questions=self._ask(chosen, words),
             **self._told(chosen, self.judge.degrees(values, chosen, changes), pairs, words),
@@ -222,14 +244,19 @@ class Batches:
             if len(names) > 1
         ]
 
-    def _teacher(self, chosen: np.ndarray, changes: mel_augment.Changes) -> Tensor | None:
+    def _twins(self, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Other notes of the same patches; the notes themselves where a patch has no other."""
+        found = chosen.copy()
+        for row, note in enumerate(chosen):
+            own = self._of_patch[self._patch[note]]
+            if len(own) > 1:
+                found[row] = rng.choice(own[own != note])
+        return found
+
+    def _teacher(self, chosen: np.ndarray, other: Tensor) -> Tensor | None:
         """The teacher's vectors of sounds that are still much as it heard them."""
         if self.taught is None:
             return None
-        gain = changes.gain_db - changes.gain_db.mean(1, keepdim=True)
-        other = (gain.square().mean(1).sqrt() > SAME_SOUND_DB) | ~torch.isinf(
-            changes.cutoff_hz[:, 0]
-        )
         return self.taught[chosen].masked_fill(other[:, None], float("nan"))
 
     def _say(self, chosen: np.ndarray, measured: Tensor, rng: random.Random) -> list[truths.Saying]:

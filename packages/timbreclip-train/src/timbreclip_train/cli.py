@@ -36,6 +36,7 @@ def _data_options(command: click.decorators.FC) -> click.decorators.FC:
     for option in (
         click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ..."),
         click.option("--clip", type=WEIGHTS, help="Weights of texts.space, if not installed."),
+        click.option("--start", type=EXISTING, help="Model to start from, if not the bundled one."),
         click.option("--wav2clip", type=WEIGHTS, help="Wav2CLIP.pt, if it is not installed."),
         click.option("--taught", type=EXISTING, help="A teacher's vectors (`tclip train teach`)."),
         click.option("--cache", type=FOLDER, help="Where spectrograms and text vectors are kept."),

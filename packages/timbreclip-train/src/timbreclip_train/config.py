@@ -78,6 +78,7 @@ class AugmentConfig:
         shelf_db: Standard deviation of a shelf at either end.
         eq_share: Sounds that get tilt, bands and shelves.
         pair_share: Sounds of a batch that come a second time with another EQ.
+        twin_share: Sounds of a batch that are another note of a patch that is in it already.
         lowpass_share: Sounds cut steeply somewhere between 0.8 and 16 kHz, as muffled.
         limit_share: Sounds limited to 8 kHz or 4 kHz, as if from a lower sample rate.
         noise_share: Sounds with faint noise under them.
@@ -94,6 +95,7 @@ class AugmentConfig:
     shelf_db: float = 7.0
     eq_share: float = 0.7
     pair_share: float = 0.3
+    twin_share: float = 0.0
     lowpass_share: float = 0.1
     limit_share: float = 0.15
     noise_share: float = 0.25
@@ -119,7 +121,8 @@ class NetworkConfig:
         dropout: Share of activations dropped.
         text_hidden: Hidden units beside the linear layer after the sentence encoder.
         text_dropout: Share of them dropped.
-        start: What "wav2clip" starts from: ``"weights"`` for Wav2CLIP as published, ``"random"``.
+        start: What it starts from: ``"random"``, or ``"weights"``: for "wav2clip" Wav2CLIP as
+            published, for "small" an earlier model.
         version: Goes into the space ids, such as ``timbreclip-small-VERSION/text``.
     """
 
@@ -130,7 +133,7 @@ class NetworkConfig:
     dropout: float = 0.1
     text_hidden: int = 512
     text_dropout: float = 0.2
-    start: str = "weights"
+    start: str = "random"
     version: str = "1"
 
 
@@ -151,6 +154,9 @@ class LossConfig:
         describe: Weight of telling every descriptor's ranks from the "timbre" vector.
         order: Weight of putting sounds in the order of the descriptor that a word is about.
         teacher: Weight of the distillation term, where the sounds have teacher vectors.
+        patch: Weight of telling, by "timbre" vectors, the notes of a patch from all others, where
+            ``augment.twin_share`` puts several into a batch.
+        patch_temperature: Of the softmax over them.
     """
 
     temperature: float = 0.07
@@ -163,6 +169,8 @@ class LossConfig:
     describe: float = 1.0
     order: float = 2.0
     teacher: float = 2.0
+    patch: float = 0.0
+    patch_temperature: float = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +186,8 @@ class OptimiserConfig:
             share a batch by such groups.
         learning_rate: Its highest value, for the audio network.
         projection_share: Learning rate of the text projection relative to it.
+        trunk_share: The same of the convolutions of "small"; 0 leaves them, and the statistics of
+            their batch norms, as they are, so that a step takes a third of the time.
         weight_decay: Of matrices and filters.
         warm_up: Share of the steps in which the rate rises.
         clip: Largest norm of the gradient; 0 for any.
@@ -190,6 +200,7 @@ class OptimiserConfig:
     norm_group: int = 0
     learning_rate: float = 2e-3
     projection_share: float = 0.3
+    trunk_share: float = 1.0
     weight_decay: float = 0.05
     warm_up: float = 0.1
     clip: float = 3.0

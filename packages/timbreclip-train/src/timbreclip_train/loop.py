@@ -186,7 +186,7 @@ class _Training:
         state, run = self._state, self._state.config.run
         seed = run.seed * 1_000_003 + state.step
         torch.manual_seed(seed)
-        state.networks.encoder.train()
+        state.networks.train()
         loss = self._recipe.loss(state.networks, batch, seed, self._processes)
         value = float(loss.detach())
         if not math.isfinite(value):

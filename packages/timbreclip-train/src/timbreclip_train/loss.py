@@ -168,6 +168,26 @@ def _centred(values: Tensor, known: Tensor, count: Tensor) -> Tensor:
     return (values - values.sum(0) / count).masked_fill(~known, 0.0)
 
 
+def same_loss(vectors: Tensor, owner: Tensor, temperature: float) -> Tensor:
+    """How hard it is to tell, by their vectors, what belongs to the same owner.
+
+    Cross entropy of choosing among all other rows, the mean over those of the same owner (Khosla
+    et al. 2020, their L_out).
+
+    Args:
+        vectors: Of unit length, ``(sounds, dim)``.
+        owner: Whose each is, ``(sounds,)``; -1 for those that do not count.
+        temperature: Of the softmax.
+    Returns:
+        ``()``; 0 where nobody owns two.
+    """
+    counts = owner >= 0
+    vectors, owner = vectors[counts].float(), owner[counts]
+    itself = torch.eye(len(owner), dtype=torch.bool, device=owner.device)
+    logits = (vectors @ vectors.T / temperature).masked_fill(itself, OUT_OF_REACH)
+    return _one_way(logits, (owner[:, None] == owner[None]) & ~itself)
+
+
 def distillation_loss(predicted: Tensor, teacher: Tensor, relations: float = 10.0) -> Tensor:
     """How far a student's guess of its teacher's vectors is off.
 

@@ -24,7 +24,10 @@ class ParameterGroup(TypedDict):
 
 
 def by_shape(
-    network: nn.Module, weight_decay: float, others: Iterable[Tensor] = ()
+    network: nn.Module,
+    weight_decay: float,
+    others: Iterable[Tensor] = (),
+    share: float = 1.0,
 ) -> list[ParameterGroup]:
     """A group of a network's matrices and filters, which decay, and one of all else.
 
@@ -32,12 +35,13 @@ def by_shape(
         network: Whose parameters are parted.
         weight_decay: Of the first group.
         others: Join the second group.
+        share: Learning rate of both relative to the training's.
     """
     own = list(network.parameters())
     small: list[Tensor] = [p for p in own if p.ndim <= 1]
     return [
-        {"params": [p for p in own if p.ndim > 1], "weight_decay": weight_decay, "share": 1.0},
-        {"params": [*small, *others], "weight_decay": 0.0, "share": 1.0},
+        {"params": [p for p in own if p.ndim > 1], "weight_decay": weight_decay, "share": share},
+        {"params": [*small, *others], "weight_decay": 0.0, "share": share},
     ]
 
 
@@ -64,6 +68,10 @@ class Networks(ABC):
     @abstractmethod
     def frozen(self, weights: Average) -> Networks:
         """Networks for inference, on the CPU, with other weights for the averaged modules."""
+
+    def train(self) -> None:
+        """Make them ready for a step of training."""
+        self.encoder.train()
 
     def to(self, device: torch.device) -> None:
         """Move all of them."""

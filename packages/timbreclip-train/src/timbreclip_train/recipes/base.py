@@ -32,6 +32,7 @@ class Material:
         taught: Folder of the vectors of a teacher, from ``tclip train teach``.
         wav2clip: Weights to start from: ``Wav2CLIP.pt`` or a model folder; the installed if None.
         clip: Weights of the space of words; the installed if None.
+        start: Model folder that "small" starts from; the bundled model if None.
         device: For what is computed beforehand, as torch names it.
         jobs: Processes or threads that prepare sounds.
     """
@@ -41,6 +42,7 @@ class Material:
     taught: Path | None = None
     wav2clip: Path | None = None
     clip: Path | None = None
+    start: Path | None = None
     device: str = "cpu"
     jobs: int = 1
 

@@ -11,14 +11,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from timbreclip_core.checkpoints import open_checkpoint, require
 from timbreclip_core.encoders.base import unit
 from timbreclip_core.errors import InputError, UsageError
+from timbreclip_core.plugins import EncoderEntry, plugin_manager
 
 from ..batches import Batch, Batches
 from ..config import LossConfig, TrainConfig
 from ..datasets.base import Note, NoteDataset
 from ..judge import Judge
-from ..loss import choice_loss, direction_loss, distillation_loss, grouped_loss, order_loss
+from ..loss import (
+    choice_loss,
+    direction_loss,
+    distillation_loss,
+    grouped_loss,
+    order_loss,
+    same_loss,
+)
 from ..measured.describing import FOLDER
 from ..measured.table import TABLE, DescriptorTable, read_table
 from ..minilm import load_minilm
@@ -75,6 +84,11 @@ def open_taught(folder: Path | None, teacher: str, notes: Sequence[Note]) -> Ten
     return table
 
 
+def bundled() -> Path:
+    """Folder of the bundled model."""
+    return require(plugin_manager().find(EncoderEntry, "small"))
+
+
 class SmallRecipe(Recipe):
     """Learns kinds, tags, titles and measured attributes from mel spectrograms."""
 
@@ -117,7 +131,10 @@ class SmallRecipe(Recipe):
 
     def fresh(self) -> SmallNetworks:
         width = 1 if self.targets is None else self.targets.shape[1]
-        return SmallNetworks(self.config, self.vectors.width, width)
+        networks = SmallNetworks(self.config, self.vectors.width, width)
+        if self.config.network.start == "weights":
+            networks.start_from(open_checkpoint(self.material.start or bundled()))
+        return networks
 
     @classmethod
     def saved(cls, config: TrainConfig, content: Mapping[str, Any]) -> SmallNetworks:
@@ -197,6 +214,9 @@ def batch_loss(
         choice = choice_loss(scores, question.answer, weights.choose_balance)
         loss = loss + weights.choose / len(asked) * choice
     loss = loss + _of_ranks(told, ranked, batch, weights)
+    if weights.patch:
+        found = same_loss(unit(hidden), batch.patch, weights.patch_temperature)
+        loss = loss + weights.patch * found
     return loss + _of_hidden(networks, hidden, batch)
 
 

@@ -7,10 +7,12 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from timbreclip_core.checkpoints import Checkpoint
 from timbreclip_core.descriptors import DESCRIPTORS
 from timbreclip_core.encoders.base import TEXT, TIMBRE
 from timbreclip_core.encoders.small import SmallEncoder, SmallShape
-from timbreclip_core.spaces.small import Projection
+from timbreclip_core.errors import UsageError
+from timbreclip_core.spaces.small import PREFIX, Projection
 
 from ..config import NetworkConfig, TrainConfig
 from ..loss import Temperature
@@ -67,15 +69,51 @@ class SmallNetworks(Networks):
             "to_descriptors": self.to_descriptors,
         }
 
+    @property
+    def _trunk(self) -> nn.ModuleList:
+        """The convolutions."""
+        return nn.ModuleList([self.encoder.stem, self.encoder.stages])
+
+    @property
+    def _heads(self) -> nn.ModuleList:
+        """What follows them."""
+        return nn.ModuleList([self.encoder.to_timbre, self.encoder.to_text])
+
+    def start_from(self, model: Checkpoint) -> None:
+        """Take the weights of an earlier model of the same sizes.
+
+        Raises:
+            UsageError: Its sizes are others.
+        """
+        words = model.tensors(model.config["space"]["file"])
+        own = {k.removeprefix(PREFIX): v for k, v in words.items() if k.startswith(PREFIX)}
+        try:
+            self.encoder.load_state_dict(model.tensors(model.config["encoder"]["file"]))
+            self.projection.load_state_dict(own)
+        except RuntimeError as error:
+            raise UsageError(f"Training cannot start from {model.root}: {error}") from error
+        start = torch.tensor(model.config["encoder"]["temperature"])
+        with torch.no_grad():
+            self.temperature.log_factor.copy_(-start.log())
+
+    def train(self) -> None:
+        super().train()
+        if self.config.optimiser.trunk_share == 0:
+            self._trunk.eval()
+
     def groups(self) -> list[ParameterGroup]:
         config = self.config.optimiser
         modules = (self.temperature, self.to_teacher, self.to_descriptors)
         others = [p for module in modules for p in module.parameters()]
         projected: list[Tensor] = list(self.projection.parameters())
-        return [
-            *by_shape(self.encoder, config.weight_decay, others),
+        found: list[ParameterGroup] = [
+            *by_shape(self._heads, config.weight_decay, others),
             {"params": projected, "weight_decay": 0.0, "share": config.projection_share},
         ]
+        self._trunk.requires_grad_(config.trunk_share > 0)
+        if config.trunk_share > 0:
+            found += by_shape(self._trunk, config.weight_decay, share=config.trunk_share)
+        return found
 
     def frozen(self, weights: Average) -> SmallNetworks:
         new = copy.copy(self)
