@@ -22,6 +22,7 @@ def test_a_change_takes_the_type_of_its_setting():
     config = load_preset("small", ["loss.temperature=1", "run.precision=float32"])
     assert config.loss.temperature == 1.0 and isinstance(config.loss.temperature, float)
     assert config.run.precision == "float32"
+    assert load_preset("small", ["network.version=3"]).network.version == "3"
 
 
 @pytest.mark.parametrize(

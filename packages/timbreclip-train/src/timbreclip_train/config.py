@@ -359,6 +359,8 @@ def _fill(record: type[R], section: str, values: Mapping[str, Any]) -> R:
 def _typed(name: str, value: Any, kind: Any) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if kind is str and type(value) is int:  # --set network.version=3
+        return str(value)
     if kind == tuple[int, ...] and isinstance(value, list | tuple):
         return tuple(int(v) for v in value)
     if kind in (bool, int, float, str) and type(value) is kind:
