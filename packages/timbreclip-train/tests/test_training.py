@@ -365,10 +365,14 @@ def test_training_starts_from_an_earlier_model_and_may_leave_its_trunk(
     before, after = model.tensors("audio.safetensors"), weights(out)
     for name, value in before.items():
         now = after[f"encoder.{name}"]
-        trunk = name.startswith(("stem", "stages"))
-        if trunk:
+        if name.startswith(("stem", "stages")):
             assert torch.equal(now, value.to(now.dtype)), name
     assert not torch.equal(after["encoder.to_text.weight"], before["to_text.weight"].float())
+    further = export(out, tmp_path / "exported", start)
+    assert further.config["training"]["start"]["model"] == f"small@{model.digest}"
+    card = (further.root / "README.md").read_text()
+    assert f"# What it started from: small@{model.digest}" in card and "## timbreclip" in card
+    assert "whose convolutions it keeps" in card and "--preset heads --start START" in card
     other = tiny(*heads, "network.hidden=16")
     with pytest.raises(UsageError, match="cannot start from"):
         next(train(other, tmp_path / "other", start))

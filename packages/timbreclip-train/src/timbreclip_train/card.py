@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from timbreclip_core import lexicon
 from timbreclip_core.plugins import EncoderEntry, plugin_manager
@@ -10,8 +11,11 @@ from timbreclip_core.plugins import EncoderEntry, plugin_manager
 from .config import TrainConfig
 from .datasets.base import Note
 from .minilm import SOURCE
+from .rendering.registry import own_renderers
 
-CARD = """\
+CARD = "README.md"  # of a model's folder
+
+TEXT = """\
 # timbreclip `small`, version {version}
 
 Sounds and words in one space: an audio encoder of about {millions:.1f} million parameters that
@@ -41,11 +45,10 @@ it were trained, with noise on its vectors.
 {teacher}
 ## Training
 
-{steps:,} of {all_steps:,} steps of {batch} sounds on one CPU core, the best by validation;
+{steps:,} of {all_steps:,} steps of {batch} sounds on one CPU core, the best by validation{start};
 multi-positive symmetric cross entropy by kind of text (Radford et al. 2021; Khosla et al. 2020),
 choice among categories, order by measured descriptors. The same weights come from
 
-    tclip data render all --set more=FONTS --out CORPUS
 {commands}
 
 on the same versions of the packages (`docs/datasets.md` says what FONTS holds). All settings are in
@@ -78,7 +81,11 @@ vectors, the vectors of the teacher `{name}`: {about}
 
 
 def model_card(
-    config: TrainConfig, steps: int, figures: dict[str, float], notes: Sequence[Note]
+    config: TrainConfig,
+    steps: int,
+    figures: dict[str, float],
+    notes: Sequence[Note],
+    origin: Mapping[str, Any] | None = None,
 ) -> str:
     """Markdown for a model trained with these settings.
 
@@ -87,11 +94,12 @@ def model_card(
         steps: Steps trained.
         figures: Of the last validation.
         notes: That it learnt from.
+        origin: Of the model that it started from: ``model`` and ``card``.
     """
     from .recipes.small_networks import make_encoder
 
     weights = sum(p.numel() for p in make_encoder(config.network).parameters())
-    return CARD.format(
+    card = TEXT.format(
         version=config.network.version,
         millions=weights / 1e6,
         dim=config.network.dim,
@@ -102,12 +110,14 @@ def model_card(
         lexicon=lexicon.freeze_id(),
         source=SOURCE,
         teacher=_teacher(config.sounds.teacher),
-        commands=_commands(config),
+        commands=_commands(config, notes),
         steps=steps,
+        start=_start(config, origin or {}),
         all_steps=config.optimiser.steps,
         batch=config.optimiser.batch,
         rows="\n".join(f"| {name} | {value:.3f} |" for name, value in figures.items()),
     )
+    return card + _earlier(origin or {})
 
 
 def _sources(notes: Sequence[Note]) -> str:
@@ -130,11 +140,34 @@ def _teacher(name: str) -> str:
     return TEACHER.format(name=name, about=told)
 
 
-def _commands(config: TrainConfig) -> str:
-    """What makes the model again once the corpus is rendered."""
-    lines, taught = ["tclip data describe rendered --root CORPUS --per-patch 0"], ""
+def _start(config: TrainConfig, origin: Mapping[str, Any]) -> str:
+    """Which model it started from, if from any."""
+    if not origin:
+        return ""
+    kept = ", whose convolutions it keeps" if config.optimiser.trunk_share == 0 else ""
+    return f",\nfrom {origin['model']} on (START below; its card is at the end){kept}"
+
+
+def _earlier(origin: Mapping[str, Any]) -> str:
+    """The card of the model that it started from, a level deeper."""
+    if not origin:
+        return ""
+    lines = [f"#{line}" if line.startswith("#") else line for line in origin["card"].splitlines()]
+    return f"\n# What it started from: {origin['model']}\n\n" + "\n".join(lines) + "\n"
+
+
+def _commands(config: TrainConfig, notes: Sequence[Note]) -> str:
+    """What makes the model again."""
+    heard = {note.info.get("source", "") for note in notes}
+    absent = [entry.name for entry in own_renderers() if entry.name not in heard]
+    lines = ["tclip data render all --set more=FONTS --out CORPUS"]
+    if absent:
+        lines.append(f"rm -r {' '.join(f'CORPUS/{name}' for name in absent)}")
+    further, taught = config.network.start == "weights", ""
+    lines.append(f"tclip data describe rendered --root CORPUS --per-patch {4 if further else 0}")
     if teacher := config.sounds.teacher:
         lines.append(f"tclip train teach --teacher {teacher} --root CORPUS --out TAUGHT")
         taught = " --taught TAUGHT"
-    lines.append(f"tclip train run --preset small --root CORPUS{taught} --out DIR")
+    preset = "heads --start START" if further else "small"
+    lines.append(f"tclip train run --preset {preset} --root CORPUS{taught} --out DIR")
     return "\n".join(f"    {line}" for line in lines)

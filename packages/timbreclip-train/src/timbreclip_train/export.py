@@ -7,11 +7,10 @@ from pathlib import Path
 from timbreclip_core.checkpoints import Checkpoint, write_checkpoint
 from timbreclip_core.files import atomic_path
 
+from .card import CARD
 from .log import last_figures
 from .loop import load_config, load_run
 from .recipes import Material, recipe_of
-
-CARD = "README.md"
 
 
 def export(run: Path, folder: Path, material: Material, which: str = "best") -> Checkpoint:

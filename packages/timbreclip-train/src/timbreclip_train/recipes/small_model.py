@@ -55,7 +55,7 @@ def model_parts(
             WORDS: words,
             REFERENCE: {TEXT: reference.half()},
         },
-        card=model_card(config, steps, figures, sounds.notes),
+        card=model_card(config, steps, figures, sounds.notes, networks.origin),
         files={TOKENIZER: minilm_folder() / TOKENIZER},
     )
 
@@ -77,6 +77,9 @@ def model_config(
 ) -> dict[str, Any]:
     """What ``config.json`` of the model says beside its files."""
     encoder = networks.encoder
+    training = training_record(config, steps, figures)
+    if networks.origin:
+        training["start"] = {key: networks.origin[key] for key in ("model", "training")}
     return {
         "name": "small",
         "licence": "Apache-2.0",
@@ -96,7 +99,7 @@ def model_config(
             "hidden": config.network.text_hidden,
             "shape": dataclasses.asdict(load_minilm().shape),
         },
-        "training": training_record(config, steps, figures),
+        "training": training,
     }
 
 

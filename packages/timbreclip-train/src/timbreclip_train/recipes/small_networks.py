@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from timbreclip_core.encoders.small import SmallEncoder, SmallShape
 from timbreclip_core.errors import UsageError
 from timbreclip_core.spaces.small import PREFIX, Projection
 
+from ..card import CARD
 from ..config import NetworkConfig, TrainConfig
 from ..loss import Temperature
 from ..networks import Average, Networks, ParameterGroup, by_shape
@@ -44,6 +47,10 @@ class SmallNetworks(Networks):
         config: All settings.
         text_width: Numbers in a vector of the text encoder.
         teacher_width: Numbers in a vector of the teacher, 0 for no teacher.
+
+    Attributes:
+        origin: Of the model that it started from: ``model`` (name and digest), ``training`` (its
+            record) and ``card``; empty for fresh weights.
     """
 
     encoder: SmallEncoder
@@ -53,6 +60,7 @@ class SmallNetworks(Networks):
         torch.manual_seed(config.run.seed)
         self.config = config
         self.text_width = text_width
+        self.origin: dict[str, Any] = {}
         self.encoder = make_encoder(config.network)
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.projection = make_projection(config.network, text_width)
@@ -95,6 +103,18 @@ class SmallNetworks(Networks):
         start = torch.tensor(model.config["encoder"]["temperature"])
         with torch.no_grad():
             self.temperature.log_factor.copy_(-start.log())
+        self.origin = {
+            "model": f"{model.name}@{model.digest}",
+            "training": model.config["training"],
+            "card": (model.root / CARD).read_text("utf-8"),
+        }
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "origin": self.origin}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        super().load(state)
+        self.origin = state.get("origin", {})
 
     def train(self) -> None:
         super().train()
