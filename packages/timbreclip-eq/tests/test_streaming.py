@@ -11,7 +11,7 @@ import pytest
 import scipy.signal
 import soundfile
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from timbreclip_core.dsp import biquad
@@ -138,6 +138,7 @@ def test_a_file_is_rendered_as_it_is_in_memory(tmp_path, name, monkeypatch):
     level_db=st.integers(-120, 40),
     amount=st.sampled_from([-1.0, 0.3, 1.0, 2.0]),
 )
+@example(name="graphic", rate=1_000, channels=6, samples=3, level_db=-61, amount=-1.0)
 def test_whatever_is_asked_the_loudness_is_the_sources_or_it_is_said(
     name, rate, channels, samples, level_db, amount
 ):

@@ -58,6 +58,7 @@ class LoudnessMeter:
         # long between large ones that do not would keep the memory of these from being used again.
         self._hops: list[list[float]] = []
         self._open = [0.0] * channels
+        self._power: Tensor | None = None
 
     def add(self, block: Tensor) -> None:
         """The next samples ``(channels, samples)``."""
@@ -72,28 +73,31 @@ class LoudnessMeter:
             self._short = None
             self._weigh(held)
 
-    def lufs(self) -> float | None:
-        """Of all that was added; None below the standard's gate of -70 LUFS. To be asked once.
+    def lufs(self, gain_db: float = 0.0) -> float | None:
+        """Of all that was added, with some gain; None below the standard's gate of -70 LUFS.
 
         A sound shorter than 0.4 s is repeated until it is that long. Of more than five channels,
-        the energies are averaged.
+        the energies are averaged. Nothing can be added any more.
         """
+        if self._power is None:
+            self._power = self._finish()
+        return _integrated(self._power * 10 ** (gain_db / 10))
+
+    def _finish(self) -> Tensor:
+        """Weighted mean squares of the gating blocks, ``(blocks,)``."""
         if self._short is not None:
             held, self._short = self._short, None
             if held.shape[-1] == 0:
-                return None
+                return torch.zeros(0, dtype=torch.float64)
             times = -(-self._fewest // held.shape[-1])
             self._weigh(held.repeat(1, times)[:, : self._fewest])
         if self._resampler is not None:
             rest = self._resampler.resample_chunk(np.zeros((0, self.channels)), last=True)
             self._count(torch.from_numpy(np.ascontiguousarray(rest.T)))
         energy = self._block_energies()
-        if self.channels <= len(CHANNEL_GAINS):
-            gains = torch.tensor(CHANNEL_GAINS[: self.channels], dtype=torch.float64)
-            return _integrated(energy @ gains)
-        each = [_integrated(energy[:, i]) for i in range(self.channels)]
-        power = sum(10 ** (level / 10) for level in each if level is not None) / self.channels
-        return 10 * math.log10(power) if power > 0 else None
+        if self.channels > len(CHANNEL_GAINS):
+            return energy.mean(1)
+        return energy @ torch.tensor(CHANNEL_GAINS[: self.channels], dtype=torch.float64)
 
     @property
     def _fewest(self) -> int:

@@ -20,6 +20,7 @@ from .streaming import Blocks, Kernel, Source, slices
 
 MIN_AMOUNT, MAX_AMOUNT = -1.0, 2.0
 MATCHED_LU = 0.1
+MATCHING_STEPS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,18 +102,14 @@ def measure_levels(
     before, after = _Meters(sample_rate, floor=1.0), _Meters(sample_rate, floor=0.0)
     for block in kernel.run(before.through(source())):
         after.add(block)
-    lufs_before, lufs_after = before.lufs(), after.lufs()
-    known = lufs_before is not None and lufs_after is not None
-    match_db = 0.0
-    if match_loudness and lufs_before is not None and lufs_after is not None:
-        match_db = lufs_before - lufs_after
+    lufs_before = before.lufs()
+    match_db = _match_db(after, lufs_before) if match_loudness else 0.0
     allowed = max(1.0, before.peaks.true_peak())
     preamp_db = _preamp_db(after.peaks, match_db, allowed)
-    if lufs_after is not None:
-        lufs_after += match_db + preamp_db
+    lufs_after = after.lufs(match_db + preamp_db)
     warnings: list[str] = []
-    if match_loudness and known:
-        warnings += _loudness_warnings(lufs_before or 0.0, lufs_after or 0.0)
+    if match_loudness and lufs_before is not None and lufs_after is not None:
+        warnings += _loudness_warnings(lufs_before, lufs_after)
     factor = 10 ** ((match_db + preamp_db) / 20)
     return Levels(
         preamp_db=preamp_db,
@@ -186,8 +183,8 @@ class _Meters:
             self.add(block)
             yield block
 
-    def lufs(self) -> float | None:
-        return None if self.loudness is None else self.loudness.lufs()
+    def lufs(self, gain_db: float = 0.0) -> float | None:
+        return None if self.loudness is None else self.loudness.lufs(gain_db)
 
 
 def _preamp_db(peaks: PeakMeter, match_db: float, allowed: float) -> float:
@@ -208,6 +205,22 @@ def _room_db(peaks: PeakMeter, allowed: float) -> float:
     if peaks.peak == 0:
         return 0.0
     return -20 * math.log10(max(peaks.peak, peaks.true_peak() / allowed))
+
+
+def _match_db(meters: _Meters, wanted: float | None) -> float:
+    """Gain that gives a sound the loudness wanted; 0 where it or the sound has none.
+
+    A gain moves blocks across the gate of the standard, so that one step may not do.
+    """
+    found, reached = 0.0, meters.lufs()
+    if wanted is None:
+        return found
+    for _ in range(MATCHING_STEPS):
+        if reached is None or abs(wanted - reached) < MATCHED_LU / 10:
+            break
+        found += wanted - reached
+        reached = meters.lufs(found)
+    return found
 
 
 def _loudness_warnings(before: float, after: float) -> list[str]:
