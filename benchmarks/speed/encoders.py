@@ -17,7 +17,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-import soundfile
 import soxr
 import torch
 from wav2clip_reference import (
@@ -28,6 +27,7 @@ from wav2clip_reference import (
     setting,
     synthetic_notes,
     write_checkpoint,
+    write_stereo,
 )
 
 from timbreclip_core import audio as au
@@ -129,9 +129,7 @@ def works(folder: Path, count: int, seconds: float, engines: Sequence[str]) -> l
     """Everything that is measured, on the same notes."""
     high = _at(synthetic_notes(count, seconds), SAMPLE_RATE, FILE_RATE)
     notes = {rate: _at(high, FILE_RATE, rate) for rate in (SAMPLE_RATE, 32_000)}
-    files = [folder / f"{i}.wav" for i in range(count)]
-    for file, note in zip(files, high, strict=True):
-        soundfile.write(file, np.stack([note, 0.9 * note], 1), FILE_RATE, "PCM_16")
+    files = write_stereo(folder, high, FILE_RATE)
     checkpoint = folder / "Wav2CLIP.pt"
     write_checkpoint(checkpoint)
     theirs = list(reference_ways(checkpoint, notes[SAMPLE_RATE], files).values())

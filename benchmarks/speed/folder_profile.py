@@ -12,7 +12,9 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -21,79 +23,67 @@ import soundfile
 import soxr
 import torch
 from torch import Tensor
-from wav2clip_reference import synthetic_notes
+from wav2clip_reference import SAMPLE_RATE, synthetic_notes, write_stereo
 
 from timbreclip_core import audio as au
 from timbreclip_core.model import Model, load_model
 from timbreclip_core.precision import settle
 
-FILE_RATE, NOTE_RATE = 44_100, 16_000
+FILE_RATE = 44_100
 
 
 def write_files(folder: Path, count: int, seconds: float) -> list[Path]:
-    """Stereo notes at 44.1 kHz, 16 bits."""
-    files = [folder / f"{i}.wav" for i in range(count)]
+    """Notes at 44.1 kHz, of which the first hundred come again, shifted."""
     notes = synthetic_notes(min(count, 100), seconds)
-    for i, file in enumerate(files):
-        note = soxr.resample(np.roll(notes[i % len(notes)], i), NOTE_RATE, FILE_RATE)
-        soundfile.write(file, np.stack([note, 0.9 * note], 1), FILE_RATE, "PCM_16")
-    return files
+    shifted = (np.roll(notes[i % len(notes)], i) for i in range(count))
+    return write_stereo(
+        folder, (soxr.resample(note, SAMPLE_RATE, FILE_RATE) for note in shifted), FILE_RATE
+    )
 
 
-def steps(model: Model, files: list[Path]) -> dict[str, Callable[[], None]]:
+def opened(files: list[Path]) -> Iterator[np.ndarray]:
+    """Samples as they are stored."""
+    for file in files:
+        with soundfile.SoundFile(file) as f:
+            yield f.read(dtype="int16")
+
+
+def blocks(files: list[Path]) -> Iterator[np.ndarray]:
+    """The mean of the channels."""
+    for file in files:
+        yield from au.stream_mono(file, FILE_RATE)
+
+
+def windows(model: Model, files: list[Path]) -> Iterator[Tensor]:
+    """What the encoder is given."""
+    for file in files:
+        yield from model.windows_of_file(file)
+
+
+def batches(model: Model, files: list[Path]) -> Iterator[Tensor]:
+    """As many windows as are heard at once; all are of one length here."""
+    every = windows(model, files)
+    size = model.windows_at_once(model.encoder.windowing.length)
+    while held := list(islice(every, size)):
+        yield torch.stack(held)
+
+
+@torch.inference_mode()
+def features(model: Model, files: list[Path]) -> Iterator[Tensor]:
+    """Spectrograms."""
+    for batch in batches(model, files):
+        yield model.encoder.features(batch)
+
+
+def steps(model: Model, files: list[Path]) -> dict[str, Callable[[], Iterable[object]]]:
     """Each with all before it."""
-    rate, encoder = model.encoder.sample_rate, model.encoder
-    length = encoder.windowing.length
-
-    def read() -> None:
-        for file in files:
-            with soundfile.SoundFile(file) as f:
-                f.read(dtype="int16")
-
-    def mono() -> None:
-        for file in files:
-            for _ in au.stream_mono(file, FILE_RATE):
-                pass
-
-    def windows() -> Iterator[Tensor]:
-        for file in files:
-            blocks = (torch.from_numpy(b) for b in au.stream_mono(file, rate))
-            yield from encoder.windowing.stream(blocks)
-
-    def resampled() -> None:
-        for _ in windows():
-            pass
-
-    def batches() -> Iterator[Tensor]:
-        waiting: list[Tensor] = []
-        for window in windows():
-            waiting.append(window)
-            if len(waiting) == model.windows_at_once(length):
-                yield torch.stack(waiting)
-                waiting = []
-        if waiting:
-            yield torch.stack(waiting)
-
-    def features() -> None:
-        with torch.inference_mode():
-            for batch in batches():
-                encoder.features(batch)
-
-    def network() -> None:
-        for batch in batches():
-            model.hear(batch)
-
-    def everything() -> None:
-        for _ in model.embed_files(files, jobs=1):
-            pass
-
     return {
-        "open, decode": read,
-        "mean of the channels": mono,
-        "resample, cut into windows": resampled,
-        "spectrogram": features,
-        "network": network,
-        "the rest: weights, labels, order": everything,
+        "open, decode": lambda: opened(files),
+        "mean of the channels": lambda: blocks(files),
+        "resample, cut into windows": lambda: windows(model, files),
+        "spectrogram": lambda: features(model, files),
+        "network": lambda: (model.hear(batch) for batch in batches(model, files)),
+        "the rest: weights, labels, order": lambda: model.embed_files(files, jobs=1),
     }
 
 
@@ -113,7 +103,7 @@ def main(name: str, count: int, seconds: float, runs: int, json_path: Path | Non
         for _ in range(runs):
             for step, work in made.items():
                 start = time.process_time()
-                work()
+                deque(work(), maxlen=0)
                 spent[step].append(1e3 * (time.process_time() - start) / count)
     until = [statistics.median(times) for times in spent.values()]
     own = dict(zip(spent, np.diff([0.0, *until]).tolist(), strict=True))

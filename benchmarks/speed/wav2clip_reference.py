@@ -13,7 +13,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -56,6 +56,15 @@ def synthetic_notes(count: int, seconds: float, seed: int = 0) -> np.ndarray:
         )
         note[:] = 0.8 * audio / np.abs(audio).max()
     return notes
+
+
+def write_stereo(folder: Path, notes: Iterable[np.ndarray], rate: int) -> list[Path]:
+    """Notes as files of 16 bits, the right channel a little softer."""
+    files = []
+    for number, note in enumerate(notes):
+        files.append(folder / f"{number}.wav")
+        soundfile.write(files[-1], np.stack([note, 0.9 * note], 1), rate, "PCM_16")
+    return files
 
 
 def write_checkpoint(path: Path) -> None:

@@ -11,9 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from timbreclip_core.audio import peak
 from timbreclip_core.errors import InputError, UsageError
 from timbreclip_eq import GraphicEQ, Preset, TiltEQ
-from timbreclip_eq.measure import centroid_hz, loudness_lufs, peak, true_peak
+from timbreclip_eq.measure import centroid_hz, loudness_lufs, true_peak
 from timbreclip_eq.render import render
 from timbreclip_eq.result import EQResult
 

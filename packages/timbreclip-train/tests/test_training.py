@@ -373,9 +373,13 @@ def test_training_starts_from_an_earlier_model_and_may_leave_its_trunk(
     card = (further.root / "README.md").read_text()
     assert f"# What it started from: small@{model.digest}" in card and "## timbreclip" in card
     assert "whose convolutions it keeps" in card and "--preset heads --start START" in card
+    assert "rm -r" not in card, "sources of the rendered corpus, which this is not"
     other = tiny(*heads, "network.hidden=16")
     with pytest.raises(UsageError, match="cannot start from"):
         next(train(other, tmp_path / "other", start))
+    (model.root / "README.md").unlink()
+    with pytest.raises(UsageError, match="cannot start from"):
+        next(train(config, tmp_path / "cardless", start))
 
 
 def test_the_learning_rate_rises_once_and_falls_to_the_end():

@@ -210,9 +210,9 @@ def energy(windows: Tensor) -> Tensor:
     return torch.linalg.vecdot(windows, windows)[..., None] / windows.shape[-1]
 
 
-def peak(mono: Tensor) -> float:
-    """Largest magnitude of ``(samples,)``."""
-    lowest, highest = torch.aminmax(mono)
+def peak(audio: Tensor) -> float:
+    """Largest magnitude of a sound of any shape."""
+    lowest, highest = torch.aminmax(audio.detach())
     return max(-float(lowest), float(highest))
 
 

@@ -253,5 +253,5 @@ def require(entry: ModelEntry) -> Path:
 
 def check_chosen(entry: ModelEntry) -> None:
     """Raise ``UsageError`` if the entry stands for many models, none of them itself."""
-    if entry.choose is not None and entry.install is None:
+    if entry.must_choose:
         raise UsageError(f"Say which, as in {entry.name}:{entry.choices}")

@@ -88,9 +88,8 @@ def embed_group(
     sounds, batches = [_Sound(path) for path in paths], _Batches(model, kinds)
     for sound in sounds:
         try:
-            for window in _windows(model, sound):
+            for window in model.windows_of_file(sound.path):
                 batches.add(sound, window)
-            au.check_audible(torch.tensor([[sound.loudest]]), str(sound.path))
         except InputError as error:
             sound.error = error
     batches.finish()
@@ -102,7 +101,6 @@ class _Sound:
     """A file and the sum of its windows' vectors so far, by kind, weighted by their energy."""
 
     path: Path
-    loudest: float = 0.0
     sums: dict[str, Tensor] = field(default_factory=dict)
     error: TimbreClipError | None = None
 
@@ -110,13 +108,6 @@ class _Sound:
         if self.error is not None:
             return FileResult(self.path, error=self.error)
         return FileResult(self.path, {k: model.label(total, k) for k, total in self.sums.items()})
-
-
-def _windows(model: Model, sound: _Sound) -> Iterator[Tensor]:
-    blocks = au.stream_mono(sound.path, model.encoder.sample_rate)
-    for window in model.encoder.windowing.stream(torch.from_numpy(b) for b in blocks):
-        sound.loudest = max(sound.loudest, au.peak(window))
-        yield window
 
 
 class _Batches:

@@ -239,6 +239,19 @@ class Model:
                 vectors = self._network(self.encoder.features(windows))
         return {kind: vector.float() for kind, vector in vectors.items()}
 
+    def windows_of_file(self, path: str | Path) -> Iterator[Tensor]:
+        """What the encoder is given of a file of any length, each ``(samples,)``, read in blocks.
+
+        Raises:
+            InputError: Unreadable, empty, NaN or infinite; or silent, which its end tells.
+        """
+        loudest = 0.0
+        blocks = au.stream_mono(path, self.encoder.sample_rate)
+        for window in self.encoder.windowing.stream(torch.from_numpy(block) for block in blocks):
+            loudest = max(loudest, au.peak(window))
+            yield window
+        au.check_audible(torch.tensor([[loudest]]), str(path))
+
     def windows_at_once(self, window_samples: int) -> int:
         """How many windows of some length one pass hears."""
         on_cpu = torch.device(self.device).type == "cpu"

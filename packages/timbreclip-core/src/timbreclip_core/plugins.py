@@ -96,6 +96,11 @@ class ModelEntry(Entry):
     choose: Callable[[str], Any] | None = field(default=None, repr=False)
     choices: str = ""
 
+    @property
+    def must_choose(self) -> bool:
+        """Whether it stands for many models and is none of them itself."""
+        return self.choose is not None and self.install is None
+
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderEntry(ModelEntry):

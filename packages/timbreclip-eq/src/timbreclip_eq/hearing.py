@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -93,19 +92,11 @@ class Hearing(ABC):
         Raises:
             InputError: Unreadable, empty, silent, NaN or infinite.
         """
-        energies, loudest = [], 0.0
-        for window in self._stream(path):
-            energies.append(window.square().mean())
-            loudest = max(loudest, float(window.abs().amax()))
-        au.check_audible(torch.tensor([[loudest]]), str(path))
+        energies = [window.square().mean() for window in self.model.windows_of_file(path)]
         chosen = set(_choose(torch.stack(energies), max_windows).tolist())
-        kept = [window.clone() for i, window in enumerate(self._stream(path)) if i in chosen]
+        windows = enumerate(self.model.windows_of_file(path))
+        kept = [window.clone() for i, window in windows if i in chosen]
         return torch.stack(kept).to(self.device)
-
-    def _stream(self, path: str | Path) -> Iterator[Tensor]:
-        encoder = self.model.encoder
-        blocks = au.stream_mono(path, encoder.sample_rate)
-        return encoder.windowing.stream(torch.from_numpy(block) for block in blocks)
 
     def mix(self, data: Tensor, magnitude: Tensor) -> Tensor:
         """Unit vector ``(dim,)`` of one sound after a filter ``(freqs,)``: windows by energy."""

@@ -224,11 +224,6 @@ class PeakMeter:
         self._past = extended.copy()
 
 
-def peak(audio: Tensor) -> float:
-    """Largest absolute sample."""
-    return float(audio.detach().abs().amax())
-
-
 def true_peak(audio: Tensor, sample_rate: int) -> float:
     """Largest absolute value between the samples too, at least ``peak``; see ``PeakMeter``."""
     meter = PeakMeter(sample_rate)

@@ -19,6 +19,7 @@ from . import mel_augment, truths
 from .config import TrainConfig
 from .datasets.base import Note
 from .judge import NAMES, Judge, ranks
+from .measured.corpus import numbered_patches
 
 FEWEST_PATCHES = 5  # of a category or a drum: fewer have no place among those asked for
 SAME_SOUND_DB = 6.0
@@ -135,12 +136,6 @@ def alternatives(
     names = sorted(n for n, count in Counter(of_patch.values()).items() if count >= FEWEST_PATCHES)
     place = {name: i for i, name in enumerate(names)}
     return names, np.array([place.get(name or "", -1) for name in labels], np.int64)
-
-
-def numbered_patches(notes: Sequence[Note]) -> NDArray[np.int64]:
-    """A number for the patch of every note, from 0 in the order of first notes, ``(notes,)``."""
-    number = {patch: i for i, patch in enumerate(dict.fromkeys(note.patch for note in notes))}
-    return np.array([number[note.patch] for note in notes], np.int64)
 
 
 def _made_another(changes: mel_augment.Changes) -> Tensor:

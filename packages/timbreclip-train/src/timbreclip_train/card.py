@@ -159,7 +159,8 @@ def _earlier(origin: Mapping[str, Any]) -> str:
 def _commands(config: TrainConfig, notes: Sequence[Note]) -> str:
     """What makes the model again."""
     heard = {note.info.get("source", "") for note in notes}
-    absent = [entry.name for entry in own_renderers() if entry.name not in heard]
+    rendered = config.sounds.dataset == "rendered"  # others have no such sources
+    absent = [e.name for e in own_renderers() if rendered and e.name not in heard]
     lines = ["tclip data render all --set more=FONTS --out CORPUS"]
     if absent:
         lines.append(f"rm -r {' '.join(f'CORPUS/{name}' for name in absent)}")

@@ -18,7 +18,7 @@ from timbreclip_core.spaces.small import Projection
 from . import text as wording
 from . import truths
 from .judge import NAMES, Judge
-from .measured.corpus import pitches_of
+from .measured.corpus import numbered_patches, pitches_of
 from .spectra import Spectra
 
 TEMPLATES = ("{}", "a {} sound")
@@ -157,14 +157,12 @@ class Validation:
 
     def _per_patch(self, scores: Tensor, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Largest scores over the notes of each patch, and a place in ``rows`` for each patch."""
-        patches = [self.sounds.notes[i].patch for i in rows]
-        number = {patch: i for i, patch in enumerate(dict.fromkeys(patches))}
-        group = torch.tensor([number[patch] for patch in patches])
-        best = torch.full((len(number), scores.shape[1]), -2.0)
+        group = torch.from_numpy(numbered_patches([self.sounds.notes[i] for i in rows]))
+        first = np.unique(group.numpy(), return_index=True)[1]
+        best = torch.full((len(first), scores.shape[1]), -2.0)
         rows_of = group[:, None].expand(-1, scores.shape[1])
         best.scatter_reduce_(0, rows_of, scores[torch.tensor(rows)], "amax")
-        first = {patch: i for i, patch in reversed(list(enumerate(patches)))}
-        return best, torch.tensor([first[patch] for patch in number])
+        return best, torch.from_numpy(first)
 
     def _follows(self, vectors: Tensor, projection: Projection) -> dict[str, float]:
         values = self.judge.unchanged(np.arange(len(self.sounds)))

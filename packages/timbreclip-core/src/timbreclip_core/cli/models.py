@@ -98,7 +98,7 @@ def _row(entry: ModelEntry, distribution: str) -> dict[str, Any]:
         "size_mb": entry.weights.size_mb,
         "licence": entry.weights.licence,
         "choices": entry.choices,
-        "must_choose": entry.choose is not None and entry.install is None,
+        "must_choose": entry.must_choose,
         "source": entry.weights.source,
         "path": str(path) if path else None,
         "distribution": distribution,

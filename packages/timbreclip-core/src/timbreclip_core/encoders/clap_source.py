@@ -80,15 +80,17 @@ class ClapSource:
             raise CheckpointError(f"{self.root} holds a model of type {kind!r}, no ClapModel.")
         return ClapConfig.from_dict(dict(self.settings))
 
-    def fill(self, modules: Mapping[str, nn.Module]) -> None:
-        """Load the weights of some parts, by their names in a ClapModel.
+    def fill(self, owner: object, *names: str) -> None:
+        """Load the weights of some modules of an object, named as in a ClapModel.
 
         Raises:
             CheckpointError: Tensors are missing, unknown or of other shapes.
         """
         state = read_state(self.weights)
-        for name, module in modules.items():
-            own = {k.removeprefix(f"{name}."): v for k, v in state.items() if _is_part(k, name)}
+        for name in names:
+            module: nn.Module = getattr(owner, name)
+            prefix = f"{name}."
+            own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
             expected = module.state_dict()
             # Constants that earlier versions saved and later ones make anew, or the reverse.
             own = {k: v for k, v in own.items() if k in expected or not k.endswith("position_ids")}
@@ -100,10 +102,6 @@ class ClapSource:
             except RuntimeError as error:
                 reason = " ".join(str(error).split())[:300]
                 raise CheckpointError(f"{self.weights} is no such ClapModel: {reason}") from error
-
-
-def _is_part(key: str, name: str) -> bool:
-    return key.startswith(f"{name}.")
 
 
 def open_source(path: Path) -> ClapSource:

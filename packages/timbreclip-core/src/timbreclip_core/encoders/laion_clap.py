@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import CheckpointError
@@ -167,10 +167,7 @@ def load(path: Path, device: str = "cpu") -> ClapEncoder:
     config = source.config()
     spaces = {kind: source.space_id(kind) for kind in (TEXT, TIMBRE)}
     encoder = ClapEncoder(config, _hearing(source, config.audio_config.num_mel_bins), spaces)
-    parts: dict[str, nn.Module] = {
-        name: getattr(encoder, name) for name in ("audio_model", "audio_projection")
-    }
-    source.fill(parts)
+    source.fill(encoder, "audio_model", "audio_projection")
     if source.published:
         encoder.published = Published(source.digest, path)
     encoder.to(torch.device(device)).freeze()

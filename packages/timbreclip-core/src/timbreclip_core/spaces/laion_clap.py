@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..encoders.base import TEXT
 from ..encoders.clap_source import NAME, ClapSource, open_source
@@ -89,11 +89,8 @@ def load(path: Path, device: str = "cpu") -> ClapWords:
     """
     source = open_source(path)
     words = ClapWords(source.config(), _tokenizer(source), source.space_id(TEXT))
-    parts: dict[str, nn.Module] = {
-        name: getattr(words, name) for name in ("text_model", "text_projection")
-    }
-    source.fill(parts)
-    for part in parts.values():
+    source.fill(words, "text_model", "text_projection")
+    for part in (words.text_model, words.text_projection):
         part.to(torch.device(device))
     return words
 

@@ -91,3 +91,9 @@ def _write_qualities(path: Path, described: Described) -> None:
     rows = {patch: labels[has].tolist() for patch, has in each}
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(rows, ensure_ascii=False, indent=0) + "\n", "utf-8")
+
+
+def numbered_patches(notes: Sequence[Note]) -> NDArray[np.int64]:
+    """A number for the patch of every note, from 0 in the order of first notes, ``(notes,)``."""
+    number = {patch: i for i, patch in enumerate(dict.fromkeys(note.patch for note in notes))}
+    return np.array([number[note.patch] for note in notes], np.int64)

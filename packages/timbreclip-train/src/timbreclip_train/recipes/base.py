@@ -13,6 +13,8 @@ import numpy as np
 from torch import Tensor
 
 from timbreclip_core import lexicon
+from timbreclip_core.checkpoints import require
+from timbreclip_core.plugins import EncoderEntry, plugin_manager
 
 from ..config import TrainConfig
 from ..datasets.base import Note, NoteDataset
@@ -157,6 +159,15 @@ class Recipe(ABC):
             steps: Trained.
             figures: Of the last validation.
         """
+
+
+def installed(encoder: str) -> Path:
+    """Where the weights of an encoder of core or of a plugin are.
+
+    Raises:
+        MissingWeightsError: Not on this machine.
+    """
+    return require(plugin_manager().find(EncoderEntry, encoder))
 
 
 def notes_of(dataset: NoteDataset, split: str, limit: int = 0) -> list[Note]:

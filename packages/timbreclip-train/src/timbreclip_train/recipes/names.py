@@ -15,12 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from timbreclip_core.checkpoints import require
 from timbreclip_core.encoders.base import TEXT
 from timbreclip_core.encoders.wav2clip import WIDTH, Wav2Clip, load
 from timbreclip_core.errors import InputError, UsageError
 from timbreclip_core.model import load_space
-from timbreclip_core.plugins import EncoderEntry, plugin_manager
 from timbreclip_core.spaces.base import Space
 
 from ..config import TrainConfig
@@ -30,7 +28,7 @@ from ..names import Names, names_of
 from ..processes import Processes
 from ..text_vectors import TextVectors, encode_missing, space_words
 from ..waves import Take, Waves, preparation, takes_of
-from .base import Material, ModelParts, Prepared, Recipe, notes_of
+from .base import Material, ModelParts, Prepared, Recipe, installed, notes_of
 from .groups import group_size, in_groups
 from .names_networks import NamesNetworks
 
@@ -139,8 +137,8 @@ class NamesRecipe(Recipe):
     def fresh(self) -> NamesNetworks:
         if self.config.network.start == "random":
             return NamesNetworks(self.config)
-        entry = plugin_manager().find(EncoderEntry, Wav2Clip.name)
-        return NamesNetworks(self.config, load(self.material.wav2clip or require(entry)))
+        weights = self.material.wav2clip or installed(Wav2Clip.name)
+        return NamesNetworks(self.config, load(weights))
 
     @classmethod
     def saved(cls, config: TrainConfig, content: Mapping[str, Any]) -> NamesNetworks:

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from timbreclip_core.checkpoints import open_checkpoint, require
+from timbreclip_core.checkpoints import open_checkpoint
 from timbreclip_core.encoders.base import unit
+from timbreclip_core.encoders.small import SmallEncoder
 from timbreclip_core.errors import InputError, UsageError
-from timbreclip_core.plugins import EncoderEntry, plugin_manager
 
 from ..batches import Batch, Batches
 from ..config import LossConfig, TrainConfig
@@ -37,7 +37,7 @@ from ..teachers.taught import read_taught
 from ..text_vectors import TextVectors, blurred, encode_missing
 from ..truths import GROUPS, Speaker
 from ..validate import Validation
-from .base import Material, ModelParts, Prepared, Recipe, notes_of
+from .base import Material, ModelParts, Prepared, Recipe, installed, notes_of
 from .groups import group_size, in_groups
 from .small_networks import SmallNetworks
 
@@ -84,11 +84,6 @@ def open_taught(folder: Path | None, teacher: str, notes: Sequence[Note]) -> Ten
     return table
 
 
-def bundled() -> Path:
-    """Folder of the bundled model."""
-    return require(plugin_manager().find(EncoderEntry, "small"))
-
-
 class SmallRecipe(Recipe):
     """Learns kinds, tags, titles and measured attributes from mel spectrograms."""
 
@@ -133,7 +128,9 @@ class SmallRecipe(Recipe):
         width = 1 if self.targets is None else self.targets.shape[1]
         networks = SmallNetworks(self.config, self.vectors.width, width)
         if self.config.network.start == "weights":
-            networks.start_from(open_checkpoint(self.material.start or bundled()))
+            networks.start_from(
+                open_checkpoint(self.material.start or installed(SmallEncoder.name))
+            )
         return networks
 
     @classmethod

@@ -63,6 +63,7 @@ class SmallNetworks(Networks):
         self.origin: dict[str, Any] = {}
         self.encoder = make_encoder(config.network)
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._trunk.requires_grad_(config.optimiser.trunk_share > 0)
         self.projection = make_projection(config.network, text_width)
         self.temperature = Temperature(config.loss.temperature, config.loss.largest_factor)
         self.to_teacher = nn.Linear(config.network.hidden, max(1, teacher_width))
@@ -91,23 +92,24 @@ class SmallNetworks(Networks):
         """Take the weights of an earlier model of the same sizes.
 
         Raises:
-            UsageError: Its sizes are others.
+            UsageError: It is another kind of model, or its sizes are others.
         """
-        words = model.tensors(model.config["space"]["file"])
-        own = {k.removeprefix(PREFIX): v for k, v in words.items() if k.startswith(PREFIX)}
         try:
-            self.encoder.load_state_dict(model.tensors(model.config["encoder"]["file"]))
+            encoder, space = model.config["encoder"], model.config["space"]
+            words = model.tensors(space["file"])
+            own = {k.removeprefix(PREFIX): v for k, v in words.items() if k.startswith(PREFIX)}
+            self.encoder.load_state_dict(model.tensors(encoder["file"]))
             self.projection.load_state_dict(own)
-        except RuntimeError as error:
+            start = torch.tensor(encoder["temperature"])
+            self.origin = {
+                "model": f"{model.name}@{model.digest}",
+                "training": model.config["training"],
+                "card": (model.root / CARD).read_text("utf-8"),
+            }
+        except (RuntimeError, LookupError, TypeError, OSError) as error:
             raise UsageError(f"Training cannot start from {model.root}: {error}") from error
-        start = torch.tensor(model.config["encoder"]["temperature"])
         with torch.no_grad():
             self.temperature.log_factor.copy_(-start.log())
-        self.origin = {
-            "model": f"{model.name}@{model.digest}",
-            "training": model.config["training"],
-            "card": (model.root / CARD).read_text("utf-8"),
-        }
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "origin": self.origin}
@@ -130,7 +132,6 @@ class SmallNetworks(Networks):
             *by_shape(self._heads, config.weight_decay, others),
             {"params": projected, "weight_decay": 0.0, "share": config.projection_share},
         ]
-        self._trunk.requires_grad_(config.trunk_share > 0)
         if config.trunk_share > 0:
             found += by_shape(self._trunk, config.weight_decay, share=config.trunk_share)
         return found
