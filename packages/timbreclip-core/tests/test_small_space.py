@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from timbreclip_core.checkpoints import write_checkpoint
 from timbreclip_core.errors import CheckpointError, UsageError
-from timbreclip_core.spaces.small import load
+from timbreclip_core.spaces.small import SmallSpace, load
 from timbreclip_core.text_encoder import (
     TextEncoder,
     TextShape,
@@ -102,17 +102,21 @@ def write(folder, **changes):
     tokenizer().save(str(folder / "t.json"))
     options = {
         "name": "small",
-        "file": "text.safetensors",
+        "file": "sentences.safetensors",
+        "projection": "words.safetensors",
         "tokenizer": "tokenizer.json",
         "space_id": "here/text",
         "dim": 8,
         "shape": vars(SHAPE),
         **changes,
     }
-    state = quantise(encoder().state_dict()) | {"projection.weight": torch.eye(8, 16).half()}
+    sentences, weight = quantise(encoder().state_dict()), torch.eye(8, 16).half()
     config = {"name": "x", "licence": "none", "encoder": {"name": "small"}, "space": options}
-    tensors, files = {"text.safetensors": state}, {"tokenizer.json": folder / "t.json"}
-    write_checkpoint(folder / "m", config, tensors, files)
+    tensors = {"sentences.safetensors": sentences, "words.safetensors": {"weight": weight}}
+    if options["projection"] is None:
+        del options["projection"], tensors["words.safetensors"]
+        sentences["projection.weight"] = weight
+    write_checkpoint(folder / "m", config, tensors, {"tokenizer.json": folder / "t.json"})
     return folder / "m"
 
 
@@ -123,6 +127,25 @@ def test_a_saved_space_says_nearly_the_same(tmp_path):
     expected = torch.nn.functional.normalize(encoder().encode(["w1 w2", "w9"])[:, :8], dim=1)
     assert torch.allclose(vectors.plain()[::2], expected, atol=0.02)
     assert torch.equal(vectors[0].plain(), vectors[1].plain()), "case does not matter"
+
+
+def test_a_space_in_one_file_as_up_to_version_3_is_read(tmp_path):
+    (tmp_path / "one").mkdir()
+    one, two = load(write(tmp_path / "one", projection=None)), load(write(tmp_path))
+    assert torch.equal(one.encode_texts(["w1 w2"]), two.encode_texts(["w1 w2"]))
+
+
+def test_a_plural_lies_halfway_to_its_singular(small):
+    space = SmallSpace(small.space.text_encoder, small.space.projection, "x", near_singular=True)
+    far = SmallSpace(small.space.text_encoder, small.space.projection, "x")
+    texts = ["kicks", "dark", "soft shanais of brass", "soft shanai of brass"]
+    near = space.embed_text(texts).plain()
+    own = far.embed_text([*texts, "kick"]).plain()
+    halfway = torch.nn.functional.normalize(own[0] + own[4], dim=0)
+    assert torch.allclose(near[0], halfway, atol=1e-5)
+    assert torch.allclose(near[[1, 3]], own[[1, 3]], atol=1e-5), "singulars stay where they are"
+    before, after = float(own[2] @ own[3]), float(near[2] @ near[3])
+    assert after == pytest.approx(((1 + before) / 2) ** 0.5, abs=1e-5)
 
 
 def test_an_empty_text_is_refused(tmp_path):

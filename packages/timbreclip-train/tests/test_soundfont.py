@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from timbreclip_core.errors import InputError
-from timbreclip_train.rendering import fluid
+from timbreclip_train.rendering import fluid, soundfont
 from timbreclip_train.rendering.base import MissingSynthError, NotePlan, NoteSpec
 from timbreclip_train.rendering.general_midi import percussion_map
 from timbreclip_train.rendering.sf2 import SoundFont
@@ -59,9 +59,9 @@ class Zones:
         ]
 
 
-def write_soundfont(path: Path) -> Path:
-    """Bank 0: program 24 "Warm Sine", 25 "Narrow" (keys 60 to 62). Bank 128: program 0 "Standard"
-    with 36 and 40 the same sound, 38 another."""
+def write_soundfont(path: Path, kits: int = 128) -> Path:
+    """Bank 0: program 24 "Warm Sine", 25 "Narrow" (keys 60 to 62). Bank ``kits``: program 0
+    "Standard" with 36 and 40 the same sound, 38 another."""
     wave = (12_000 * np.sin(2 * np.pi * 441.0 * np.arange(RATE) / RATE)).astype("<i2")
     noise = np.random.default_rng(0).integers(-9000, 9000, 4000).astype("<i2")
     gap = np.zeros(46, "<i2")
@@ -80,7 +80,7 @@ def write_soundfont(path: Path) -> Path:
             [keys(40, 40), (INSTRUMENT, drum)],
         ]
     )
-    named = [("Warm Sine", 24, 0), ("Narrow", 25, 0), ("Standard", 0, 128), ("EOP", 0, 0)]
+    named = [("Warm Sine", 24, 0), ("Narrow", 25, 0), ("Standard", 0, kits), ("EOP", 0, 0)]
     starts = [*presets.starts, len(presets.bags)]
     phdr = b"".join(
         text(name, 20) + struct.pack("<HHHIII", program, bank, start, 0, 0, 0)
@@ -266,6 +266,24 @@ def test_more_fonts_come_after_those_of_debian(tmp_path: Path) -> None:
     }
     one = SoundFontRenderer({**root, "more": str(tmp_path / "more" / "sonivox.sf2")}).presets()
     assert one == both
+
+
+@pytest.mark.parametrize(
+    "sample, left", [("Noise", {24, 25, 38}), ("S*", {36}), ("Sine 2", {24, 25, 36, 38})]
+)
+def test_what_plays_a_recording_of_a_test_font_is_left_out(
+    font: Path, monkeypatch: pytest.MonkeyPatch, sample: str, left: set[int]
+) -> None:
+    known = soundfont.Known(font.name, "", "", "", shared=(sample,))
+    monkeypatch.setattr(soundfont, "KNOWN_ELSEWHERE", (known,))
+    found = SoundFontRenderer({"font": str(font)}).presets()
+    assert {p.payload.get("key", p.payload["program"]) for p in found} == left
+
+
+def test_kits_that_a_font_has_a_second_time_are_no_melodic_presets(tmp_path: Path) -> None:
+    font = write_soundfont(tmp_path / "xg.sf2", kits=120)
+    found = SoundFontRenderer({"font": str(font)}).presets()
+    assert [p.name for p in found] == ["Warm Sine", "Narrow"]
 
 
 def test_a_folder_without_a_font_is_named(tmp_path: Path) -> None:

@@ -9,13 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..checkpoints import open_checkpoint
+from ..checkpoints import Checkpoint, open_checkpoint
 from ..errors import CheckpointError
+from ..inflect import singular
 from ..text_encoder import TextEncoder, TextShape, open_tokenizer
 from .base import Space
 
-WEIGHTS, TOKENIZER = "text.safetensors", "tokenizer.json"
+SENTENCES, PROJECTION, TOKENIZER = "sentences.safetensors", "words.safetensors", "tokenizer.json"
 PREFIX = "projection."
+"""Of the projection's weights in the file of the sentence encoder, where models up to version 3
+have them."""
 
 
 class Projection(nn.Module):
@@ -63,26 +66,54 @@ class SmallSpace(Space):
         text_encoder: Frozen.
         projection: From its vectors to those of sounds.
         space_id: Id of the ``"text"`` vectors of the audio encoder trained with it.
+        near_singular: Whether a plural lies halfway to its singular. The sentence encoder breaks
+            plurals that it seldom saw into pieces, and takes them for something else.
     """
 
     name = "small"
 
-    def __init__(self, text_encoder: TextEncoder, projection: Projection, space_id: str) -> None:
+    def __init__(
+        self,
+        text_encoder: TextEncoder,
+        projection: Projection,
+        space_id: str,
+        near_singular: bool = False,
+    ) -> None:
         super().__init__()
         self.text_encoder = text_encoder.eval().requires_grad_(False)
         self.projection = projection.eval().requires_grad_(False)
         self.space_id = space_id
+        self.near_singular = near_singular
         self.dim = projection.dim
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        if not self.near_singular:
+            return self._project(texts)
+        singulars = {i: one for i, t in enumerate(texts) if (one := singular(t)) != t}
+        found = self._project([*texts, *singulars.values()])
+        own, ones = F.normalize(found).split([len(texts), len(singulars)])
+        plurals = torch.tensor(list(singulars), dtype=torch.long, device=own.device)
+        return own.index_add(0, plurals, ones)
+
+    def _project(self, texts: Sequence[str]) -> Tensor:
         return self.projection(self.text_encoder.encode(texts))
+
+
+def projection_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """Weights of the ``Projection`` of a model folder, as they are stored."""
+    options = checkpoint.config["space"]
+    if "projection" in options:
+        return checkpoint.tensors(options["projection"])
+    everything = checkpoint.tensors(options["file"])
+    return {k.removeprefix(PREFIX): v for k, v in everything.items() if k.startswith(PREFIX)}
 
 
 def load(path: Path, device: str = "cpu") -> SmallSpace:
     """Read the text side of a model folder.
 
-    The options in ``config["space"]`` are ``file``, ``tokenizer``, ``space_id``, ``dim``, ``shape``
-    (of ``TextShape``) and ``hidden`` (of ``Projection``; 0 if absent).
+    The options in ``config["space"]`` are ``file`` (the sentence encoder), ``projection``,
+    ``tokenizer``, ``space_id``, ``dim``, ``shape`` (of ``TextShape``), ``hidden`` (of
+    ``Projection``; 0 if absent) and ``near_singular`` (of ``SmallSpace``).
 
     Raises:
         CheckpointError: Not the folder of such a model.
@@ -92,13 +123,14 @@ def load(path: Path, device: str = "cpu") -> SmallSpace:
     try:
         shape = TextShape(**options["shape"])
         tokenizer = open_tokenizer(checkpoint.file(options["tokenizer"]))
-        state = checkpoint.tensors(options["file"])
         encoder = TextEncoder(shape, tokenizer)
+        state = checkpoint.tensors(options["file"])
+        encoder.load_state_dict({k: v for k, v in state.items() if not k.startswith(PREFIX)})
         projection = Projection(shape.width, options["dim"], options.get("hidden", 0))
-        own = {name: value for name, value in state.items() if name.startswith(PREFIX)}
-        projection.load_state_dict({k.removeprefix(PREFIX): v.float() for k, v in own.items()})
-        encoder.load_state_dict({k: v for k, v in state.items() if k not in own})
+        own = projection_weights(checkpoint)
+        projection.load_state_dict({k: v.float() for k, v in own.items()})
         space_id = str(options["space_id"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} has no text side for 'small': {error}") from error
-    return SmallSpace(encoder.to(torch.device(device)), projection.to(device), space_id)
+    near = bool(options.get("near_singular", False))
+    return SmallSpace(encoder.to(torch.device(device)), projection.to(device), space_id, near)

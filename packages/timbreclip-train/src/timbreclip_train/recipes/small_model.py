@@ -14,8 +14,7 @@ from timbreclip_core.encoders.small import WEIGHTS as AUDIO
 from timbreclip_core.encoders.small import SmallEncoder, relative_db
 from timbreclip_core.errors import CheckpointError
 from timbreclip_core.model import REFERENCE
-from timbreclip_core.spaces.small import PREFIX, TOKENIZER
-from timbreclip_core.spaces.small import WEIGHTS as WORDS
+from timbreclip_core.spaces.small import PROJECTION, SENTENCES, TOKENIZER
 from timbreclip_core.text_encoder import quantise
 
 from ..card import model_card
@@ -44,15 +43,14 @@ def model_parts(
         steps: Trained.
         figures: Of the last validation.
     """
-    words = {**quantise(load_minilm().state_dict())}
-    own = networks.projection.state_dict()
-    words |= {f"{PREFIX}{name}": v.half() for name, v in own.items()}
+    projection = networks.projection.state_dict()
     reference = reference_vectors(networks.encoder, sounds)
     return ModelParts(
         config=model_config(config, networks, steps, figures),
         tensors={
             AUDIO: packed(networks.encoder.state_dict()),
-            WORDS: words,
+            SENTENCES: quantise(load_minilm().state_dict()),
+            PROJECTION: {name: value.half() for name, value in projection.items()},
             REFERENCE: {TEXT: reference.half()},
         },
         card=model_card(config, steps, figures, sounds.notes, networks.origin),
@@ -92,12 +90,14 @@ def model_config(
         },
         "space": {
             "name": "small",
-            "file": WORDS,
+            "file": SENTENCES,
+            "projection": PROJECTION,
             "tokenizer": TOKENIZER,
             "space_id": encoder.spaces[TEXT],
             "dim": config.network.dim,
             "hidden": config.network.text_hidden,
             "shape": dataclasses.asdict(load_minilm().shape),
+            "near_singular": True,
         },
         "training": training,
     }

@@ -14,7 +14,7 @@ from timbreclip_core.descriptors import DESCRIPTORS
 from timbreclip_core.encoders.base import TEXT, TIMBRE
 from timbreclip_core.encoders.small import SmallEncoder, SmallShape
 from timbreclip_core.errors import UsageError
-from timbreclip_core.spaces.small import PREFIX, Projection
+from timbreclip_core.spaces.small import Projection, projection_weights
 
 from ..card import CARD
 from ..config import NetworkConfig, TrainConfig
@@ -95,11 +95,9 @@ class SmallNetworks(Networks):
             UsageError: It is another kind of model, or its sizes are others.
         """
         try:
-            encoder, space = model.config["encoder"], model.config["space"]
-            words = model.tensors(space["file"])
-            own = {k.removeprefix(PREFIX): v for k, v in words.items() if k.startswith(PREFIX)}
+            encoder = model.config["encoder"]
             self.encoder.load_state_dict(model.tensors(encoder["file"]))
-            self.projection.load_state_dict(own)
+            self.projection.load_state_dict(projection_weights(model))
             start = torch.tensor(encoder["temperature"])
             self.origin = {
                 "model": f"{model.name}@{model.digest}",

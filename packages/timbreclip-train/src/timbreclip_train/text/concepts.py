@@ -13,9 +13,9 @@ from functools import cache
 
 from timbreclip_core import lexicon
 from timbreclip_core.errors import UnknownNameError, UsageError
+from timbreclip_core.inflect import singular
 from timbreclip_core.stems import PhraseSet
 
-from .inflect import singular
 from .tables import read_table
 
 KINDS = ("category", "family", "instrument", "percussion", "quality", "source", "tag")

@@ -13,9 +13,9 @@ from functools import cache
 
 from timbreclip_core import lexicon
 from timbreclip_core.errors import UsageError
+from timbreclip_core.inflect import plural, singular
 
 from .concepts import Wording, concept, mentions_held_out
-from .inflect import plural, singular
 from .tables import read_table
 
 _TAIL_STARTS = ("with ", "without ", "in ", "like ", "that ", "from ", "on ", "through ", "at ")

@@ -10,9 +10,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from timbreclip_core.inflect import inflect, singular
+
 from .. import text as wording
 from ..datasets.base import Note
-from ..text.inflect import inflect, singular
 from .facts import facts_of, title_of
 from .ranked import every_ranked
 from .vocabulary import attribute_names, kinds, vocabulary

@@ -13,6 +13,7 @@ _IRREGULAR = {
     "tremolo": "tremolos", "vibrato": "vibratos", "solo": "solos", "piccolo": "piccolos",
     "bongo": "bongos", "banjo": "banjos", "koto": "kotos", "guiro": "guiros", "agogo": "agogos",
     "arpeggio": "arpeggios", "taiko": "taikos", "timpano": "timpani",
+    "erhu": "erhus",
 }  # fmt: skip
 _SINGULAR = {many: one for one, many in _IRREGULAR.items()}
 
@@ -21,11 +22,11 @@ _INVARIABLE = frozenset(
     {
         "applause", "blues", "bongos", "castanets", "catgut", "claves", "clean", "congas",
         "distortion", "drums", "electronics", "feedback", "foley", "frets", "fuzz", "fx",
-        "harmonics", "hi-fi", "hiss", "hum", "ivories", "jazz", "kalimba", "keys", "koto",
-        "laughter", "lo-fi", "maracas", "modulation", "music", "muted", "noise", "nylon",
-        "overdrive", "percussion", "pizzicato", "rain", "reverb", "series", "sfx", "shamisen",
-        "static", "steel", "sticks", "strings", "surf", "synthesis", "thunder", "timpani",
-        "tremolando", "unison", "vibes", "water", "wind", "woodwind",
+        "harmonics", "hi-fi", "highs", "hiss", "hum", "ivories", "jazz", "kalimba", "keys", "koto",
+        "laughter", "lo-fi", "lows", "maracas", "mids", "modulation", "music", "muted", "noise",
+        "nylon", "overdrive", "percussion", "pizzicato", "rain", "reverb", "rhodes", "series",
+        "sfx", "shamisen", "static", "steel", "sticks", "strings", "surf", "synthesis", "thunder",
+        "timpani", "tremolando", "unison", "vibes", "water", "wind", "woodwind",
     }
 )  # fmt: skip
 _PREPOSITIONS = frozenset(
@@ -84,7 +85,9 @@ def singular_word(word: str) -> str:
         return word
     if low in _SINGULAR:
         return _SINGULAR[low]
-    if len(low) < 4 or not low.endswith("s") or low.endswith(("ss", "us", "is", "ous")):
+    if len(low) < 4 or not low.endswith("s") or low.endswith(("ss", "us", "wards")):
+        return word
+    if low.endswith("is") and not low.endswith("ais"):
         return word
     if low.endswith("ies") and len(low) > 4:
         return word[:-3] + "y"
@@ -96,6 +99,8 @@ def singular_word(word: str) -> str:
 def _on_head(text: str, change: Callable[[str], str]) -> str:
     words = text.split(" ")
     if not re.search(r"[a-z]", text.lower()) or any(word.endswith(",") for word in words):
+        return text
+    if words[0].lower() in _PREPOSITIONS:
         return text
     at = _head(words)
     words[at] = change(words[at])
@@ -112,10 +117,10 @@ def plural(text: str) -> str:
 
 
 def singular(text: str) -> str:
-    """Singular of a noun phrase.
+    """Singular of a noun phrase; what begins with a preposition is none.
 
-    >>> singular("string sections"), singular("brass")
-    ('string section', 'brass')
+    >>> singular("string sections"), singular("brass"), singular("with sharp edges")
+    ('string section', 'brass', 'with sharp edges')
     """
     return _on_head(text, singular_word)
 
