@@ -109,8 +109,10 @@ def run_files(files: tuple[Path, ...], out: Path, as_json: bool, **options: Any)
     The sound keeps its sample rate, channels, length, sample format and tags. It never clips: a
     gain below 0 dB, the preamp, is applied where the EQ would go above full scale.
     """
-    from . import job
+    from . import job, plot
 
+    if options["plot"]:
+        plot.import_beside()
     fitter = _fitter(options)
     tasks = job.plan(_expand(files), out)
     writing = job.Writing(**_named(options, "amount match_loudness pair plot save_preset exports"))

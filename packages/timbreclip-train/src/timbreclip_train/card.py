@@ -8,7 +8,7 @@ from typing import Any
 from timbreclip_core import lexicon
 from timbreclip_core.plugins import EncoderEntry, plugin_manager
 
-from .config import TrainConfig
+from .config import TrainConfig, nearest_preset
 from .datasets.base import Note
 from .minilm import SOURCE
 from .rendering.registry import own_renderers
@@ -45,7 +45,7 @@ it were trained, with noise on its vectors.
 {teacher}
 ## Training
 
-{steps:,} of {all_steps:,} steps of {batch} sounds on one CPU core, the best by validation{start};
+{steps:,} of {all_steps:,} steps of {batch} sounds, the best by validation{start};
 multi-positive symmetric cross entropy by kind of text (Radford et al. 2021; Khosla et al. 2020),
 choice among categories, order by measured descriptors. The same weights come from
 
@@ -169,6 +169,8 @@ def _commands(config: TrainConfig, notes: Sequence[Note]) -> str:
     if teacher := config.sounds.teacher:
         lines.append(f"tclip train teach --teacher {teacher} --root CORPUS --out TAUGHT")
         taught = " --taught TAUGHT"
-    preset = "heads --start START" if further else "small"
-    lines.append(f"tclip train run --preset {preset} --root CORPUS{taught} --out DIR")
+    preset, changes = nearest_preset(config)
+    start = " --start START" if further else ""
+    run = [f"tclip train run --preset {preset} --root CORPUS --out DIR{taught}{start}"]
+    lines.append(" \\\n        ".join([*run, *(f"--set '{change}'" for change in changes)]))
     return "\n".join(f"    {line}" for line in lines)

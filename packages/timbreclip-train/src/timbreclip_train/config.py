@@ -318,6 +318,28 @@ def load_preset(name: str, changes: Sequence[str] = ()) -> TrainConfig:
     return config_from(values)
 
 
+def nearest_preset(config: TrainConfig) -> tuple[str, list[str]]:
+    """The preset that differs least from some settings, and the changes that make them of it.
+
+    >>> nearest_preset(load_preset("small", ["optimiser.steps=10"]))
+    ('small', ['optimiser.steps=10'])
+    """
+    changes = {name: _changes(load_preset(name), config) for name in preset_names()}
+    name = min(changes, key=lambda name: len(changes[name]))
+    return name, changes[name]
+
+
+def _changes(old: TrainConfig, new: TrainConfig) -> list[str]:
+    """What ``load_preset`` takes to make new settings of old ones."""
+    before, after = dataclasses.asdict(old), dataclasses.asdict(new)
+    return [
+        f"{section}.{key}={json.dumps(value)}"
+        for section, values in after.items()
+        for key, value in values.items()
+        if value != before[section][key]
+    ]
+
+
 def config_from(values: Mapping[str, Any]) -> TrainConfig:
     """Settings from nested values, such as a saved JSON file; what is absent has its default."""
     sections = get_type_hints(TrainConfig)
