@@ -43,6 +43,10 @@ from timbreclip_eq.judging.sounds import RATE, made_sounds
 SOUNDS = ("pad", "pluck", "kick", "breath")
 PROMPTS = ("bright", "warm", "thin")
 OURS = ("graphic", "parametric")
+WIDE = {
+    "graphic": {"max_gain_db": "24", "bands": "31"},
+    "parametric": {"max_gain_db": "24"},
+}
 STEPS, LEARNING_RATE, MAX_GAIN_DB = 5_000, 1e-2, 12.0
 WITHIN = 1.01
 # As dasp-pytorch arranges them: low shelf, four bells, high shelf; Hz, and Q of all.
@@ -134,11 +138,13 @@ def run_reference(
     return End(true_loss(model, kind, filtered, goal), cpu_s, steps, near + 1)
 
 
-def run_ours(name: str, model: Model, sound: Sound, target: Target) -> End:
+def run_ours(
+    name: str, model: Model, sound: Sound, target: Target, options: dict[str, str] | None = None
+) -> End:
     """One fit, whole: hearing the sound, searching, filtering, judging; without penalties."""
     config = SearchConfig(size_penalty=0.0, smoothness_penalty=0.0)
     start = time.process_time()
-    fitter = Fitter(load_eq(name), model, target, config)
+    fitter = Fitter(load_eq(name, options or {}), model, target, config)
     prepared = fitter.prepare(sound)
     result = fitter.judge(prepared, fitter.find([prepared])[0])
     cpu_s = time.process_time() - start
@@ -238,9 +244,14 @@ def time_command(
 @click.option("--model", "model_name", default="small", show_default=True)
 @click.option("--steps", default=STEPS, show_default=True, help="Of the reference.")
 @click.option("--pairs", default=12, show_default=True, help="How many of the twelve.")
+@click.option(
+    "--wide",
+    is_flag=True,
+    help="Give ours the range of the loop, whose bands lie on top of each other and add up.",
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write figures here.")
 def loss_command(
-    out: Path, model_name: str, steps: int, pairs: int, json_path: Path | None
+    out: Path, model_name: str, steps: int, pairs: int, wide: bool, json_path: Path | None
 ) -> None:
     """Loss on the true path, ours against the reference's, for twelve pairs."""
     from tqdm import tqdm
@@ -257,7 +268,10 @@ def loss_command(
                 end = run_reference(model, sounds[sound], target, steps, lambda s: bar.update())
             _write(path, asdict(end))
         reference = End(**json.loads(path.read_text("utf-8")))
-        ours = {name: run_ours(name, model, sounds[sound], target) for name in OURS}
+        options = WIDE if wide else {}
+        ours = {
+            name: run_ours(name, model, sounds[sound], target, options.get(name)) for name in OURS
+        }
         rows.append({"sound": sound, "prompt": prompt, "reference": asdict(reference)})
         rows[-1] |= {name: asdict(end) for name, end in ours.items()}
         click.echo(_line(sound, prompt, reference, ours))
@@ -266,7 +280,10 @@ def loss_command(
     for name in OURS:
         held = sum(r[name]["loss"] <= WITHIN * r["reference"]["loss"] for r in rows)
         click.echo(f"{name}: within 1 % of the reference or better on {held} of {len(rows)} pairs")
-    _write(json_path, {"setting": setting(), "model": model.id, "steps": steps, "rows": rows})
+    _write(
+        json_path,
+        {"setting": setting(), "model": model.id, "steps": steps, "wide": wide, "rows": rows},
+    )
 
 
 def _line(sound: str, prompt: str, reference: End, ours: dict[str, End]) -> str:
