@@ -59,15 +59,8 @@ class Zones:
         ]
 
 
-def write_soundfont(path: Path, kits: int = 128) -> Path:
-    """Bank 0: program 24 "Warm Sine", 25 "Narrow" (keys 60 to 62). Bank ``kits``: program 0
-    "Standard" with 36 and 40 the same sound, 38 another."""
-    wave = (12_000 * np.sin(2 * np.pi * 441.0 * np.arange(RATE) / RATE)).astype("<i2")
-    noise = np.random.default_rng(0).integers(-9000, 9000, 4000).astype("<i2")
-    gap = np.zeros(46, "<i2")
-    samples = np.concatenate([wave, gap, noise, gap]).tobytes()
-    noise_at = len(wave) + len(gap)
-
+def directory(kits: int, wave: int, noise: range) -> bytes:
+    """The records of ``write_soundfont``'s font: frames of its wave, and where its noise lies."""
     instruments, presets = Zones(), Zones()
     sine = instruments.add([[(SAMPLE_MODE, LOOP), (SAMPLE, 0)]])
     drum = instruments.add([[(ROOT_KEY, 60), (SAMPLE, 1)]])
@@ -96,12 +89,12 @@ def write_soundfont(path: Path, kits: int = 128) -> Path:
     shdr = b"".join(
         text(name, 20) + struct.pack("<IIIIIBbHH", *ends, RATE, root, 0, 0, kind)
         for name, ends, root, kind in (
-            ("Sine", (0, len(wave), 10 * period, 400 * period), 69, 1),
-            ("Noise", (noise_at, noise_at + len(noise), noise_at, noise_at + 100), 60, 1),
+            ("Sine", (0, wave, 10 * period, 400 * period), 69, 1),
+            ("Noise", (noise.start, noise.stop, noise.start, noise.start + 100), 60, 1),
             ("EOS", (0, 0, 0, 0), 0, 0),
         )
     )
-    pdta = b"".join(
+    return b"".join(
         [
             chunk(b"phdr", phdr),
             *presets.chunks(b"p"),
@@ -110,6 +103,18 @@ def write_soundfont(path: Path, kits: int = 128) -> Path:
             chunk(b"shdr", shdr),
         ]
     )
+
+
+def write_soundfont(path: Path, kits: int = 128) -> Path:
+    """Bank 0: program 24 "Warm Sine", 25 "Narrow" (keys 60 to 62). Bank ``kits``: program 0
+    "Standard" with 36 and 40 the same sound, 38 another."""
+    wave = (12_000 * np.sin(2 * np.pi * 441.0 * np.arange(RATE) / RATE)).astype("<i2")
+    noise = np.random.default_rng(0).integers(-9000, 9000, 4000).astype("<i2")
+    gap = np.zeros(46, "<i2")
+    samples = np.concatenate([wave, gap, noise, gap]).tobytes()
+    noise_at = len(wave) + len(gap)
+
+    pdta = directory(kits, len(wave), range(noise_at, noise_at + len(noise)))
     info = chunk(b"ifil", struct.pack("<HH", 2, 1)) + chunk(b"isng", b"EMU8000\0")
     info += chunk(b"INAM", b"test\0\0")
     body = chunk(b"LIST", b"INFO" + info)
@@ -284,6 +289,16 @@ def test_kits_that_a_font_has_a_second_time_are_no_melodic_presets(tmp_path: Pat
     font = write_soundfont(tmp_path / "xg.sf2", kits=120)
     found = SoundFontRenderer({"font": str(font)}).presets()
     assert [p.name for p in found] == ["Warm Sine", "Narrow"]
+
+
+def test_recordings_are_the_samples_by_name(font: Path) -> None:
+    found = SoundFont(font).recordings()
+    assert {name: len(frames) for name, frames in found.items()} == {"Sine": RATE, "Noise": 4000}
+    wave = 12_000 * np.sin(2 * np.pi * 441.0 * np.arange(RATE) / RATE)
+    assert np.abs(found["Sine"] - wave).max() < 1
+    packed = font.rename(font.with_suffix(".sf3"))
+    with pytest.raises(InputError, match="compressed"):
+        SoundFont(packed).recordings()
 
 
 def test_a_folder_without_a_font_is_named(tmp_path: Path) -> None:

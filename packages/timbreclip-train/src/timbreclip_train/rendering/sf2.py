@@ -98,6 +98,19 @@ class SoundFont:
             found += self._instrument_layers(gens[INSTRUMENT], merged, mods)
         return found
 
+    def recordings(self) -> dict[str, NDArray[np.int16]]:
+        """Frames of every sample by its name; of two samples of one name, the last.
+
+        Raises:
+            InputError: An SF3 file, whose samples are compressed.
+        """
+        frames = np.frombuffer(_list_chunks(self.path, b"sdta").get(b"smpl", b""), "<i2")
+        ends = [struct.unpack_from("<II", data) for data in self._sample_data[:-1]]
+        if self.path.suffix.lower() == ".sf3" or any(end > len(frames) for _, end in ends):
+            raise InputError(f"{self.path} holds compressed samples, or breaks off.")
+        cuts = zip(self._samples[:-1], ends, strict=True)
+        return {name: frames[start:end] for name, (start, end) in cuts}
+
     def key_signature(self, layers: list[Layer], key: int) -> tuple[object, ...]:
         """Equal for two keys, of any presets of this font, exactly if they sound the same."""
         return tuple(
@@ -176,19 +189,25 @@ def _generators(chunks: dict[bytes, bytes], name: bytes) -> NDArray[np.uint16]:
 
 def _chunks(path: Path) -> dict[bytes, bytes]:
     """The records of the ``pdta`` list, by name."""
+    found = _list_chunks(path, b"pdta")
+    missing = set(_RECORD_BYTES) - set(found)
+    if missing:
+        raise InputError(f"{path} breaks off: it has no {sorted(missing)[0].decode()} records.")
+    return found
+
+
+def _list_chunks(path: Path, wanted: bytes) -> dict[bytes, bytes]:
+    """The chunks of one of the file's lists, by name."""
     found: dict[bytes, bytes] = {}
     with path.open("rb") as stream:
         if stream.read(4) != b"RIFF" or not stream.read(8).endswith(b"sfbk"):
             raise InputError(f"{path} is no SoundFont (SF2 or SF3).")
         while len(head := stream.read(8)) == 8:
             name, size = struct.unpack("<4sI", head)
-            if name == b"LIST" and stream.read(4) == b"pdta":
+            if name == b"LIST" and stream.read(4) == wanted:
                 found = _split(stream.read(size - 4))
             else:
                 stream.seek(size - (4 if name == b"LIST" else 0) + size % 2, 1)
-    missing = set(_RECORD_BYTES) - set(found)
-    if missing:
-        raise InputError(f"{path} breaks off: it has no {sorted(missing)[0].decode()} records.")
     return found
 
 

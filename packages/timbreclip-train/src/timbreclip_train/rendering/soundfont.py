@@ -243,9 +243,10 @@ def _kit(
         if not signature or signature in heard:
             continue
         heard.add(signature)
-        if _plays_shared([la for la in layers if la.keys[0] <= key <= la.keys[1]], known):
+        own = [la for la in layers if la.keys[0] <= key <= la.keys[1]]
+        if _plays_shared(own, known):
             continue
-        name, kind = _instrument(preset.program, key, layers, known)
+        name, kind = _instrument(preset.program, key, own[0].sample, known)
         found.append(
             Preset(
                 id=f"{slug(font.path.stem)}-{preset.bank:03d}-{preset.program:03d}-{key:03d}",
@@ -268,7 +269,7 @@ def _kit(
     return found
 
 
-def _instrument(program: int, key: int, layers: list[Layer], known: Known) -> tuple[str, str]:
+def _instrument(program: int, key: int, sample: str, known: Known) -> tuple[str, str]:
     table = percussion_map()
     if known.kit:
         table = percussion_map("avldrums")
@@ -276,7 +277,6 @@ def _instrument(program: int, key: int, layers: list[Layer], known: Known) -> tu
         table = percussion_map("orchestra")
     if key in table and program <= LAST_MAPPED_KIT:
         return table[key]
-    sample = next(la.sample for la in layers if la.keys[0] <= key <= la.keys[1])
     return sample_name(sample), "percussion"
 
 
