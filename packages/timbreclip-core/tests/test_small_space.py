@@ -1,3 +1,4 @@
+import json
 import warnings
 
 import pytest
@@ -6,6 +7,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from timbreclip_core.checkpoints import write_checkpoint
 from timbreclip_core.errors import CheckpointError, UsageError
+from timbreclip_core.files import sha256
 from timbreclip_core.spaces.small import SmallSpace, load
 from timbreclip_core.text_encoder import (
     TextEncoder,
@@ -14,6 +16,7 @@ from timbreclip_core.text_encoder import (
     open_tokenizer,
     quantise,
 )
+from timbreclip_core.word_vectors import WordedEncoder, packed_words
 
 torch.set_num_threads(1)
 SHAPE = TextShape(vocabulary=40, width=16, layers=2, heads=2, hidden=32, max_tokens=12)
@@ -98,8 +101,9 @@ def test_int8_rows_are_within_half_a_step():
     assert {v.dtype for k, v in packed.items() if "tokens" not in k} == {torch.float16}
 
 
-def write(folder, **changes):
+def write(folder, words=(), **changes):
     tokenizer().save(str(folder / "t.json"))
+    (folder / "v.txt").write_text("\n".join(words))
     options = {
         "name": "small",
         "file": "sentences.safetensors",
@@ -116,7 +120,13 @@ def write(folder, **changes):
     if options["projection"] is None:
         del options["projection"], tensors["words.safetensors"]
         sentences["projection.weight"] = weight
-    write_checkpoint(folder / "m", config, tensors, {"tokenizer.json": folder / "t.json"})
+    if words:
+        options |= {"words": "vocabulary.safetensors", "vocabulary": "vocabulary.txt"}
+        vectors = torch.eye(len(words), 4)
+        tensors["vocabulary.safetensors"] = packed_words(vectors, torch.ones(len(words)))
+        tensors["words.safetensors"] = {"weight": torch.eye(8, 20).roll(16, 1).half()}
+    files = {"tokenizer.json": folder / "t.json", "vocabulary.txt": folder / "v.txt"}
+    write_checkpoint(folder / "m", config, tensors, files)
     return folder / "m"
 
 
@@ -135,10 +145,28 @@ def test_a_space_in_one_file_as_up_to_version_3_is_read(tmp_path):
     assert torch.equal(one.encode_texts(["w1 w2"]), two.encode_texts(["w1 w2"]))
 
 
+def test_word_vectors_stand_beside_the_sentence_encoder(tmp_path):
+    space = load(write(tmp_path, words=("bright", "dark", "pad")))
+    assert isinstance(space.text_encoder, WordedEncoder)
+    found = space.encode_texts(["bright", "dark", "bright pads"])
+    assert torch.allclose(found[:2, :4] * 2**0.5, torch.eye(4)[:2], atol=1e-3)
+    assert torch.allclose(found[2, :4], (torch.eye(4)[0] + torch.eye(4)[2]) / 2, atol=1e-3)
+
+
+def test_word_vectors_that_do_not_fit_their_vocabulary_are_refused(tmp_path):
+    folder = write(tmp_path, words=("bright", "dark", "pad"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "vocabulary.txt").write_text("bright dark")
+    config["files"]["vocabulary.txt"] = sha256(folder / "vocabulary.txt")
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="no text side"):
+        load(folder)
+
+
 def test_a_plural_lies_halfway_to_its_singular(small):
     space = SmallSpace(small.space.text_encoder, small.space.projection, "x", near_singular=True)
     far = SmallSpace(small.space.text_encoder, small.space.projection, "x")
-    texts = ["kicks", "dark", "soft shanais of brass", "soft shanai of brass"]
+    texts = ["kicks", "dark", "soft ocarinas of brass", "soft ocarina of brass"]
     near = space.embed_text(texts).plain()
     own = far.embed_text([*texts, "kick"]).plain()
     halfway = torch.nn.functional.normalize(own[0] + own[4], dim=0)
@@ -146,6 +174,15 @@ def test_a_plural_lies_halfway_to_its_singular(small):
     assert torch.allclose(near[[1, 3]], own[[1, 3]], atol=1e-5), "singulars stay where they are"
     before, after = float(own[2] @ own[3]), float(near[2] @ near[3])
     assert after == pytest.approx(((1 + before) / 2) ** 0.5, abs=1e-5)
+
+
+def test_a_plural_that_the_word_vectors_lack_lies_at_its_singular(small):
+    words = small.space.text_encoder.words
+    assert words.know("an ocarina") and words.know("ocarinas") and not words.know("shakuhachis")
+    one, many, known, knowns = small.embed_text(
+        ["shakuhachi", "shakuhachis", "ocarina", "ocarinas"]
+    ).plain()
+    assert float(one @ many) > 0.999999 > float(known @ knowns) > 0.9
 
 
 def test_an_empty_text_is_refused(tmp_path):

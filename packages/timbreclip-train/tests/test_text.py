@@ -20,6 +20,7 @@ from timbreclip_train.text import (
     gm_program,
     inflect,
     mentions_held_out,
+    more_wordings,
     normalise_name,
     plural,
     say,
@@ -29,6 +30,7 @@ from timbreclip_train.text import (
 )
 from timbreclip_train.text.concepts import KINDS
 from timbreclip_train.text.draw import draw, groups
+from timbreclip_train.text.tables import read_table
 
 ALL = concept_names()
 
@@ -70,6 +72,26 @@ def test_no_wording_is_given_to_two_concepts():
 def test_no_training_wording_contains_or_inflects_a_held_out_one():
     held = PhraseSet(text for name in ALL for text in wordings(name, held_out=True))
     assert [text for text, parts in seen_everywhere() if held.found_in(parts)] == []
+
+
+def test_further_wordings_are_of_one_concept_and_say_nothing_held_out():
+    owner = {w.lower(): n for n in ALL for held in (0, 1) for w in wordings(n, held_out=held)}
+    found = [(name, wording.text) for name in ALL for wording in more_wordings(name)]
+    assert len(found) > 1_500
+    assert [pair for pair in found if mentions_held_out(pair[1])] == []
+    assert [pair for pair in found if pair[1].lower() in owner] == []
+    counts = Counter(wording.lower() for _, wording in found)
+    assert [wording for wording, count in counts.items() if count > 1] == []
+    table = {name for name, *_ in read_table("more_wordings.tsv", 3)}
+    assert table <= set(ALL)
+
+
+def test_further_wordings_are_said_and_label_nothing():
+    further = {wording.text for wording in more_wordings("choir")}
+    rng = random.Random(0)
+    said = [say(("choir",), rng).lower() for _ in range(400)]
+    assert sum(any(text.lower() in one for text in further) for one in said) > 80
+    assert not {canonical(text) for text in further if text not in ALL} & {"choir"}
 
 
 def test_no_held_out_wording_contains_a_training_wording_of_its_concept():

@@ -16,9 +16,10 @@ import torch
 from click.testing import CliRunner
 
 from timbreclip_core import lexicon, load_model
+from timbreclip_core.checkpoints import open_checkpoint
 from timbreclip_core.cli.main import cli
 from timbreclip_core.encoders.small import relative_db
-from timbreclip_core.errors import CheckpointError, InputError, UsageError
+from timbreclip_core.errors import CheckpointError, InputError, MissingWeightsError, UsageError
 from timbreclip_core.precision import settle
 from timbreclip_train.batches import FEWEST_PATCHES, Batches, alternatives, shares
 from timbreclip_train.config import load_preset
@@ -30,8 +31,14 @@ from timbreclip_train.loop import TrainingError, load_config, load_run, train
 from timbreclip_train.measures import MEASURES, measure
 from timbreclip_train.recipes import Material
 from timbreclip_train.recipes.base import notes_of
-from timbreclip_train.recipes.small import SPECTRA, batch_loss, open_split, open_taught
-from timbreclip_train.recipes.small_networks import SmallNetworks
+from timbreclip_train.recipes.small import (
+    SPECTRA,
+    batch_loss,
+    bundled_word_vectors,
+    open_split,
+    open_taught,
+)
+from timbreclip_train.recipes.small_networks import SmallNetworks, side_by_side
 from timbreclip_train.spectra import SpectraError, compute_missing, open_spectra, plan_shards
 from timbreclip_train.state import BEST, CHECKPOINT, TrainState, rate_share, read_checkpoint
 from timbreclip_train.teachers.taught import FILE, Taught, write_file
@@ -93,8 +100,9 @@ def given(corpus, cache, taught=None):
     return Material(datasets=(corpus,), cache=cache, taught=taught)
 
 
-def weights(out: Path) -> dict[str, torch.Tensor]:
+def weights(out: Path, part: str = "") -> dict[str, torch.Tensor]:
     content = torch.load(out / CHECKPOINT, weights_only=True)
+    content = content[part] if part else content
     return {f"{m}.{k}": v for m in ("encoder", "projection") for k, v in content[m].items()}
 
 
@@ -388,6 +396,96 @@ def test_training_starts_from_an_earlier_model_and_may_leave_its_trunk(
     (model.root / "README.md").unlink()
     with pytest.raises(UsageError, match="cannot start from"):
         next(train(config, tmp_path / "cardless", start))
+
+
+def test_a_start_without_word_vectors_gets_fresh_columns_for_them(corpus, cache, run, tmp_path):
+    model = export(run, tmp_path / "model", given(corpus, cache))
+    theirs = model.tensors("words.safetensors")
+    whole = SmallNetworks(tiny(), 384 + 192)
+    whole.start_from(model)
+    assert torch.equal(whole.projection.weight[:, :384], theirs["weight"].float())
+    assert bool(whole.projection.weight[:, 384:].any())
+    same = SmallNetworks(tiny(), 384)
+    same.start_from(model)
+    for name, value in same.projection.state_dict().items():
+        assert torch.equal(value, theirs[name].float()), name
+    part = SmallNetworks(tiny("network.start_share=0.5"), 384)
+    fresh = part.projection.weight.detach().clone()
+    part.start_from(model)
+    ratio = theirs["weight"].float().norm() / fresh.norm()
+    expected = (theirs["weight"].float() + fresh * ratio) / 2
+    assert torch.allclose(part.projection.weight, expected, atol=1e-5)
+
+
+def test_a_model_with_word_vectors_is_trained_and_carries_them(corpus, cache, tmp_path):
+    out = tmp_path / "worded"
+    list(train(tiny("texts.word_vectors=true"), out, given(corpus, cache)))
+    model = load_model(export(out, tmp_path / "model", given(corpus, cache)).root)
+    table = model.space.text_encoder.words
+    assert table.words == bundled_word_vectors().words
+    assert model.space.projection.weight.shape[1] == 384 + table.width
+    assert torch.isfinite(model.space.encode_texts(["plangent", "zzyzx"])).all()
+
+
+def test_layers_side_by_side_say_the_mean_of_what_each_says():
+    several = [SmallNetworks(tiny(f"run.seed={n}"), 384).projection.eval() for n in range(3)]
+    texts = torch.randn(5, 384)
+    with torch.no_grad():
+        expected = torch.stack([one(texts) for one in several]).mean(0)
+        assert torch.allclose(side_by_side(several)(texts), expected, atol=1e-5)
+    plain = [SmallNetworks(tiny("network.text_hidden=0"), 384).projection] * 2
+    assert torch.allclose(side_by_side(plain)(texts), plain[0](texts), atol=1e-6)
+
+
+def test_trainings_of_several_seeds_become_one_model(corpus, cache, run, tmp_path):
+    other = tmp_path / "other"
+    list(train(tiny("run.seed=1"), other, given(corpus, cache)))
+    command = ["train", "export", str(run), str(tmp_path / "m"), "--with", str(other)]
+    done = CliRunner().invoke(cli, [*command, "--root", str(corpus.root), "--cache", str(cache)])
+    assert done.exit_code == 0, done.output
+    model = load_model(tmp_path / "m")
+    own, theirs = weights(run, "average"), weights(other, "average")
+    name = "encoder.to_text.weight"
+    mean = (own[name] + theirs[name]) / 2
+    packed = open_checkpoint(tmp_path / "m").tensors("audio.safetensors")["to_text.weight"]
+    assert torch.allclose(packed.float(), mean, atol=1e-3)
+    assert model.space.projection.hidden == 2 * tiny().network.text_hidden
+    record = open_checkpoint(tmp_path / "m").config["training"]
+    assert record["seeds"] == [0, 1] and np.isfinite(record["validation"]["category"])
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert "the mean of 2 such trainings" in card and "--set 'run.seed=1'" in card
+    assert "tclip train export DIR1 --with DIR2 MODEL" in card
+
+
+def test_the_text_side_of_the_start_may_join_in(corpus, cache, run, tmp_path):
+    """A start without word vectors; what it says of a text whose words are known stays the same."""
+    model = export(run, tmp_path / "model", given(corpus, cache))
+    start = dataclasses.replace(given(corpus, cache), start=model.root)
+    out = tmp_path / "further"
+    list(train(tiny("network.start=weights", "texts.word_vectors=true"), out, start))
+    alone, joined = (
+        load_model(export(out, tmp_path / str(n), start, with_start=bool(n)).root) for n in (0, 1)
+    )
+    card = (tmp_path / "1" / "README.md").read_text()
+    assert "speak beside those of the start" in card and "export DIR --with-start MODEL" in card
+    spaces = [m.space for m in (load_model(model.root), alone, joined)]
+    said = [space.projection(space.text_encoder.encode(["dark"])) for space in spaces]
+    assert torch.allclose(said[2], (said[0] + said[1]) / 2, atol=2e-2)
+
+
+def test_trainings_by_other_settings_stay_apart(corpus, cache, run, tmp_path):
+    other = tmp_path / "other"
+    list(train(tiny("run.seed=1", "optimiser.learning_rate=1e-4"), other, given(corpus, cache)))
+    with pytest.raises(UsageError, match="other settings than a seed"):
+        export(run, tmp_path / "m", given(corpus, cache), others=[other])
+    assert not (tmp_path / "m").exists()
+
+
+def test_without_word_vectors_at_hand_it_says_so(monkeypatch, run, corpus, cache, tmp_path):
+    model = export(run, tmp_path / "model", given(corpus, cache))
+    monkeypatch.setattr("timbreclip_train.recipes.small.installed", lambda name: model.root)
+    with pytest.raises(MissingWeightsError, match="no word vectors"):
+        bundled_word_vectors()
 
 
 def test_the_learning_rate_rises_once_and_falls_to_the_end():

@@ -175,6 +175,12 @@ def test_the_words_of_the_lexicon_that_are_ranked_are_those_of_training():
     assert not [said for said in every_ranked() if text.mentions_held_out(said)]
 
 
+def test_a_third_of_the_ranked_words_is_of_the_lexicon():
+    known = {word.text for word in lexicon.words(held_out=False)}
+    said = draw_ranked(60, random.Random(0))
+    assert sum(one.word.text in known for one in said) == 20
+
+
 def as_word(text):
     word = lexicon.lookup(text)
     return TimbreWord(text, word.form, word.principal, word.eq)

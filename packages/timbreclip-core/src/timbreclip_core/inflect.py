@@ -14,6 +14,9 @@ _IRREGULAR = {
     "bongo": "bongos", "banjo": "banjos", "koto": "kotos", "guiro": "guiros", "agogo": "agogos",
     "arpeggio": "arpeggios", "taiko": "taikos", "timpano": "timpani",
     "erhu": "erhus",
+    # Plurals in -is that are none of "basis", "tennis" and their like.
+    "shakuhachi": "shakuhachis", "bouzouki": "bouzoukis", "yidaki": "yidakis", "gusli": "guslis",
+    "bansuri": "bansuris", "mariachi": "mariachis", "caxixi": "caxixis", "gankogui": "gankoguis",
 }  # fmt: skip
 _SINGULAR = {many: one for one, many in _IRREGULAR.items()}
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from timbreclip_core import lexicon
 from timbreclip_core.plugins import EncoderEntry, plugin_manager
 
 from .config import TrainConfig, nearest_preset
 from .datasets.base import Note
-from .minilm import SOURCE
+from .minilm import SOURCE, WORDS_SOURCE
 from .rendering.registry import own_renderers
+
+if TYPE_CHECKING:
+    from .recipes.small_networks import SmallNetworks
 
 CARD = "README.md"  # of a model's folder
 
@@ -42,10 +46,10 @@ timbreclip-train).
 The text side is {source},
 kept as it is but for its token table in int8 and its layers in float16; only the two layers after
 it were trained, with noise on its vectors.
-{teacher}
+{words}{teacher}
 ## Training
 
-{steps:,} of {all_steps:,} steps of {batch} sounds, the best by validation{start};
+{steps:,} of {all_steps:,} steps of {batch} sounds, the best by validation{start}{averaged};
 multi-positive symmetric cross entropy by kind of text (Radford et al. 2021; Khosla et al. 2020),
 choice among categories, order by measured descriptors. The same weights come from
 
@@ -80,25 +84,28 @@ vectors, the vectors of the teacher `{name}`: {about}
 """
 
 
+WORDS = """
+Beside its vectors stand those of single words, by
+{source}: the
+192 principal axes of what it says of 43,000 words, in int8, averaged over a text, frequent words
+weighing less (`scripts/make_word_vectors.py`). No sound was used to make them: like the
+sentence encoder they come from reading English, in which words that are held out here occur.
+"""
+
+
 def model_card(
-    config: TrainConfig,
-    steps: int,
-    figures: dict[str, float],
-    notes: Sequence[Note],
-    origin: Mapping[str, Any] | None = None,
+    networks: SmallNetworks, steps: int, figures: dict[str, float], notes: Sequence[Note]
 ) -> str:
-    """Markdown for a model trained with these settings.
+    """Markdown for a model.
 
     Args:
-        config: All settings.
+        networks: Frozen, with their settings, and what they came from.
         steps: Steps trained.
         figures: Of the last validation.
         notes: That it learnt from.
-        origin: Of the model that it started from: ``model`` and ``card``.
     """
-    from .recipes.small_networks import make_encoder
-
-    weights = sum(p.numel() for p in make_encoder(config.network).parameters())
+    config, origin = networks.config, networks.origin
+    weights = sum(p.numel() for p in networks.encoder.parameters())
     card = TEXT.format(
         version=config.network.version,
         millions=weights / 1e6,
@@ -109,15 +116,17 @@ def model_card(
         sources=_sources(notes),
         lexicon=lexicon.freeze_id(),
         source=SOURCE,
+        words=WORDS.format(source=WORDS_SOURCE) if config.texts.word_vectors else "",
         teacher=_teacher(config.sounds.teacher),
-        commands=_commands(config, notes),
+        commands=_commands(networks, notes),
         steps=steps,
-        start=_start(config, origin or {}),
+        start=_start(config, origin),
+        averaged=_averaged(networks),
         all_steps=config.optimiser.steps,
         batch=config.optimiser.batch,
         rows="\n".join(f"| {name} | {value:.3f} |" for name, value in figures.items()),
     )
-    return card + _earlier(origin or {})
+    return card + _earlier(origin)
 
 
 def _sources(notes: Sequence[Note]) -> str:
@@ -148,6 +157,14 @@ def _start(config: TrainConfig, origin: Mapping[str, Any]) -> str:
     return f",\nfrom {origin['model']} on (START below; its card is at the end){kept}"
 
 
+def _averaged(networks: SmallNetworks) -> str:
+    """Of how many trainings it is the mean, if of several."""
+    told = f",\nthe mean of {len(networks.seeds)} such trainings" if len(networks.seeds) > 1 else ""
+    if networks.with_start:
+        told += ",\nwhose layers after the sentence encoder speak beside those of the start"
+    return told
+
+
 def _earlier(origin: Mapping[str, Any]) -> str:
     """The card of the model that it started from, a level deeper."""
     if not origin:
@@ -156,8 +173,9 @@ def _earlier(origin: Mapping[str, Any]) -> str:
     return f"\n# What it started from: {origin['model']}\n\n" + "\n".join(lines) + "\n"
 
 
-def _commands(config: TrainConfig, notes: Sequence[Note]) -> str:
+def _commands(networks: SmallNetworks, notes: Sequence[Note]) -> str:
     """What makes the model again."""
+    config = networks.config
     heard = {note.info.get("source", "") for note in notes}
     rendered = config.sounds.dataset == "rendered"  # others have no such sources
     absent = [e.name for e in own_renderers() if rendered and e.name not in heard]
@@ -169,8 +187,22 @@ def _commands(config: TrainConfig, notes: Sequence[Note]) -> str:
     if teacher := config.sounds.teacher:
         lines.append(f"tclip train teach --teacher {teacher} --root CORPUS --out TAUGHT")
         taught = " --taught TAUGHT"
-    preset, changes = nearest_preset(config)
-    start = " --start START" if further else ""
-    run = [f"tclip train run --preset {preset} --root CORPUS --out DIR{taught}{start}"]
-    lines.append(" \\\n        ".join([*run, *(f"--set '{change}'" for change in changes)]))
+    given = f"--root CORPUS{taught}{' --start START' if further else ''}"
+    lines += _trainings(networks, given)
     return "\n".join(f"    {line}" for line in lines)
+
+
+def _trainings(networks: SmallNetworks, given: str) -> list[str]:
+    """Lines that train, once for each seed, and put together what was."""
+    config, several = networks.config, len(networks.seeds) > 1
+    lines, folders = [], []
+    for n, seed in enumerate(networks.seeds, start=1):
+        folders.append(f"DIR{n}" if several else "DIR")
+        preset, changes = nearest_preset(replace(config, run=replace(config.run, seed=seed)))
+        run = f"tclip train run --preset {preset} {given} --out {folders[-1]}"
+        lines.append(" \\\n        ".join([run, *(f"--set '{change}'" for change in changes)]))
+    if several or networks.with_start:
+        others = "".join(f" --with {folder}" for folder in folders[1:])
+        others += " --with-start" if networks.with_start else ""
+        lines.append(f"tclip train export {folders[0]}{others} MODEL {given}")
+    return lines

@@ -209,14 +209,34 @@ def _user_cache() -> Path:
     show_default=True,
     help="The best weights by run.best_by, or the last.",
 )
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    metavar="RUN",
+    type=EXISTING,
+    help="Average with this training, which differs in its seed alone. May be given several times.",
+)
+@click.option(
+    "--with-start",
+    is_flag=True,
+    help="Let the text side of the model that it started from (--start) speak as well.",
+)
 @_data_options
-def export_command(run_folder: Path, folder: Path, which: str, **given: Any) -> None:
+def export_command(
+    run_folder: Path,
+    folder: Path,
+    which: str,
+    others: tuple[Path, ...],
+    with_start: bool,
+    **given: Any,
+) -> None:
     """Write the model of the training in RUN, finished or not, to FOLDER."""
     from .export import export
     from .loop import load_config
 
     material = _material(load_config(run_folder), **given)
-    checkpoint = export(run_folder, folder, material, which)
+    checkpoint = export(run_folder, folder, material, which, others, with_start)
     click.echo(f"{checkpoint.root}  {checkpoint.name}@{checkpoint.digest}")
 
 

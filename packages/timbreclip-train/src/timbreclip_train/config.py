@@ -54,6 +54,8 @@ class TextConfig:
             none.
         noise: Length of what is added at random to the vector of a text, whose length is 1, so
             that words near those of training are learnt too.
+        word_vectors: Whether the sentence encoder's vectors have those of single words beside
+            them, which the installed bundled model brings.
         space: The frozen space of words that ``network.name`` "wav2clip" learns to meet.
         combinations: Texts made of two attributes for every patch, for that network.
         withhold: Whether texts with words that measure generalisation are left out there.
@@ -63,6 +65,7 @@ class TextConfig:
     pair_variants: int = 6
     ranked: int = 128
     noise: float = 0.5
+    word_vectors: bool = False
     space: str = "clip-vit-b-32"
     combinations: int = 4
     withhold: bool = True
@@ -123,6 +126,8 @@ class NetworkConfig:
         text_dropout: Share of them dropped.
         start: What it starts from: ``"random"``, or ``"weights"``: for "wav2clip" Wav2CLIP as
             published, for "small" an earlier model.
+        start_share: How much of the start's layers after the sentence encoder is kept, 0 to 1; the
+            rest is fresh.
         version: Goes into the space ids, such as ``timbreclip-small-VERSION/text``.
     """
 
@@ -134,6 +139,7 @@ class NetworkConfig:
     text_hidden: int = 512
     text_dropout: float = 0.2
     start: str = "random"
+    start_share: float = 1.0
     version: str = "1"
 
 

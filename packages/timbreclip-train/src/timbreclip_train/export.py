@@ -1,19 +1,30 @@
-"""From a training to a model folder that core loads."""
+"""From a training, or several, to a model folder that core loads."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from timbreclip_core.checkpoints import Checkpoint, write_checkpoint
+from timbreclip_core.errors import UsageError
 from timbreclip_core.files import atomic_path
 
 from .card import CARD
+from .config import TrainConfig
 from .log import last_figures
 from .loop import load_config, load_run
 from .recipes import Material, recipe_of
 
 
-def export(run: Path, folder: Path, material: Material, which: str = "best") -> Checkpoint:
+def export(
+    run: Path,
+    folder: Path,
+    material: Material,
+    which: str = "best",
+    others: Sequence[Path] = (),
+    with_start: bool = False,
+) -> Checkpoint:
     """Write the model folder of a training, with the running mean of the weights.
 
     Args:
@@ -22,13 +33,38 @@ def export(run: Path, folder: Path, material: Material, which: str = "best") -> 
         material: That it learnt from, for the reference sounds and the card.
         which: ``"best"`` for the best weights by ``run.best_by``, or the last where no validation
             told which are the best; ``"last"`` for the last.
+        others: Trainings that differ in their seed alone, to be averaged with it
+            (``Recipe.together``) and validated anew.
+        with_start: Whether the text side of the model that they started from, ``material.start``,
+            joins in.
+
+    Raises:
+        UsageError: One of ``others`` has other settings, or cannot be averaged.
     """
     config = load_config(run)
+    for other in others:
+        _check_alike(config, other)
     state, figures = load_run(run, which)
     recipe = recipe_of(config)(config, material)
     recipe.open()
-    parts = recipe.parts(state.frozen(), state.step, figures or last_figures(run))
+    networks = state.frozen()
+    if others or with_start:
+        frozen = [load_run(other, which)[0].frozen() for other in others]
+        networks = recipe.together([networks, *frozen], with_start)
+        figures = recipe.figures(networks, material.device)
+    parts = recipe.parts(networks, state.step, figures or last_figures(run))
     with atomic_path(run / CARD) as temporary:
         temporary.write_text(parts.card, "utf-8")
     files = {**parts.files, CARD: run / CARD}
     return write_checkpoint(folder, parts.config, parts.tensors, files)
+
+
+def _check_alike(config: TrainConfig, other: Path) -> None:
+    theirs = load_config(other)
+    if dataclasses.replace(theirs.run, seed=config.run.seed) == config.run:
+        theirs = dataclasses.replace(theirs, run=config.run)
+    if theirs != config:
+        raise UsageError(
+            f"The training in {other} has other settings than a seed of its own: only trainings "
+            "that are alike can be averaged."
+        )

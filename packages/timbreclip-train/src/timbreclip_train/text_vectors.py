@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 
 from timbreclip_core.files import atomic_path
 from timbreclip_core.spaces.base import Space
+from timbreclip_core.word_vectors import WordVectors
 
 from .minilm import SOURCE, load_minilm
 
@@ -31,17 +32,19 @@ class Words:
         source: Names it and its weights: vectors of the same source are comparable.
         width: Numbers in a vector.
         encode: Texts to vectors ``(texts, width)``, of any length.
+        beside: Vectors of their words, which stand after those and are not kept on disk.
     """
 
     source: str
     width: int
     encode: Callable[[Sequence[str]], Tensor]
+    beside: WordVectors | None = None
 
 
-def minilm_words() -> Words:
-    """The sentence encoder that the bundled model is made of."""
+def minilm_words(beside: WordVectors | None = None) -> Words:
+    """The sentence encoder that the bundled model is made of, with vectors of words or without."""
     encoder = load_minilm()
-    return Words(SOURCE, encoder.shape.width, encoder.encode)
+    return Words(SOURCE, encoder.shape.width, encoder.encode, beside)
 
 
 def space_words(space: Space) -> Words:
@@ -120,7 +123,7 @@ def _encode(words: Words, keys: Sequence[str]) -> Tensor:
 
 
 class TextVectors:
-    """Vectors of texts, ``(texts, width)``, of unit length.
+    """Vectors of texts, ``(texts, width)``, of unit length before those of their words.
 
     Training reads those of ``encode_missing`` alone: a vector depends on its batch mates by some
     1e-7, and a training that is gone on with must give the same weights to the last bit.
@@ -141,19 +144,24 @@ class TextVectors:
         if folder is not None and keys:
             for _ in encode_missing(folder, texts, self._words):
                 pass
-            vectors = load_file(_file(folder, self._words.source, keys))["vectors"]
-            self._known = dict(zip(keys, vectors, strict=True))
+            self._add(keys, load_file(_file(folder, self._words.source, keys))["vectors"])
 
     @property
     def width(self) -> int:
         """Numbers in a vector."""
-        return self._words.width
+        beside = self._words.beside
+        return self._words.width + (beside.width if beside else 0)
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         keys = [text_key(text) for text in texts]
         if new := [key for key in dict.fromkeys(keys) if key not in self._known]:
-            self._known.update(zip(new, _encode(self._words, new), strict=True))
+            self._add(new, _encode(self._words, new))
         return torch.stack([self._known[key] for key in keys])
+
+    def _add(self, keys: Sequence[str], vectors: Tensor) -> None:
+        if beside := self._words.beside:
+            vectors = torch.cat([vectors, beside.encode(keys)], 1)
+        self._known.update(zip(keys, vectors, strict=True))
 
 
 def blurred(vectors: Tensor, noise: float) -> Tensor:

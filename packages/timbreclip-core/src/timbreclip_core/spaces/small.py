@@ -13,9 +13,11 @@ from ..checkpoints import Checkpoint, open_checkpoint
 from ..errors import CheckpointError
 from ..inflect import singular
 from ..text_encoder import TextEncoder, TextShape, open_tokenizer
+from ..word_vectors import WordedEncoder, WordVectors
 from .base import Space
 
 SENTENCES, PROJECTION, TOKENIZER = "sentences.safetensors", "words.safetensors", "tokenizer.json"
+VOCABULARY, WORD_VECTORS = "vocabulary.txt", "vocabulary.safetensors"
 PREFIX = "projection."
 """Of the projection's weights in the file of the sentence encoder, where models up to version 3
 have them."""
@@ -66,15 +68,16 @@ class SmallSpace(Space):
         text_encoder: Frozen.
         projection: From its vectors to those of sounds.
         space_id: Id of the ``"text"`` vectors of the audio encoder trained with it.
-        near_singular: Whether a plural lies halfway to its singular. The sentence encoder breaks
-            plurals that it seldom saw into pieces, and takes them for something else.
+        near_singular: Whether a plural lies halfway to its singular, and at it if the word vectors
+            lack a word of it. The sentence encoder breaks plurals that it seldom saw into pieces,
+            and takes them for something else.
     """
 
     name = "small"
 
     def __init__(
         self,
-        text_encoder: TextEncoder,
+        text_encoder: TextEncoder | WordedEncoder,
         projection: Projection,
         space_id: str,
         near_singular: bool = False,
@@ -93,7 +96,12 @@ class SmallSpace(Space):
         found = self._project([*texts, *singulars.values()])
         own, ones = F.normalize(found).split([len(texts), len(singulars)])
         plurals = torch.tensor(list(singulars), dtype=torch.long, device=own.device)
-        return own.index_add(0, plurals, ones)
+        unknown = [i for i in singulars if not self._knows(texts[i])]
+        return own.index_fill(0, plurals[:0].new_tensor(unknown), 0.0).index_add(0, plurals, ones)
+
+    def _knows(self, text: str) -> bool:
+        encoder = self.text_encoder
+        return not isinstance(encoder, WordedEncoder) or encoder.words.know(text)
 
     def _project(self, texts: Sequence[str]) -> Tensor:
         return self.projection(self.text_encoder.encode(texts))
@@ -108,12 +116,25 @@ def projection_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
     return {k.removeprefix(PREFIX): v for k, v in everything.items() if k.startswith(PREFIX)}
 
 
+def open_word_vectors(checkpoint: Checkpoint) -> WordVectors | None:
+    """The word vectors of a model folder; None for models without (versions 1 to 4)."""
+    options = checkpoint.config["space"]
+    if "words" not in options:
+        return None
+    state = checkpoint.tensors(options["words"])
+    words = checkpoint.file(options["vocabulary"]).read_text("utf-8").split()
+    table = WordVectors(words, state["rows"].shape[1])
+    table.load_state_dict(state)
+    return table
+
+
 def load(path: Path, device: str = "cpu") -> SmallSpace:
     """Read the text side of a model folder.
 
     The options in ``config["space"]`` are ``file`` (the sentence encoder), ``projection``,
     ``tokenizer``, ``space_id``, ``dim``, ``shape`` (of ``TextShape``), ``hidden`` (of
-    ``Projection``; 0 if absent) and ``near_singular`` (of ``SmallSpace``).
+    ``Projection``; 0 if absent), ``near_singular`` (of ``SmallSpace``), ``words`` and
+    ``vocabulary`` (of ``WordVectors``; none if absent).
 
     Raises:
         CheckpointError: Not the folder of such a model.
@@ -123,10 +144,13 @@ def load(path: Path, device: str = "cpu") -> SmallSpace:
     try:
         shape = TextShape(**options["shape"])
         tokenizer = open_tokenizer(checkpoint.file(options["tokenizer"]))
-        encoder = TextEncoder(shape, tokenizer)
+        sentences = TextEncoder(shape, tokenizer)
         state = checkpoint.tensors(options["file"])
-        encoder.load_state_dict({k: v for k, v in state.items() if not k.startswith(PREFIX)})
-        projection = Projection(shape.width, options["dim"], options.get("hidden", 0))
+        sentences.load_state_dict({k: v for k, v in state.items() if not k.startswith(PREFIX)})
+        words = open_word_vectors(checkpoint)
+        encoder = WordedEncoder(sentences, words) if words else sentences
+        width = shape.width + (words.width if words else 0)
+        projection = Projection(width, options["dim"], options.get("hidden", 0))
         own = projection_weights(checkpoint)
         projection.load_state_dict({k: v.float() for k, v in own.items()})
         space_id = str(options["space_id"])

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from timbreclip_core import lexicon
 from timbreclip_core.checkpoints import require
+from timbreclip_core.errors import UsageError
 from timbreclip_core.plugins import EncoderEntry, plugin_manager
 
 from ..config import TrainConfig
@@ -149,6 +150,18 @@ class Recipe(ABC):
     @abstractmethod
     def figures(self, networks: Any, device: str) -> dict[str, float]:
         """Figures of frozen networks on the validation split."""
+
+    def together(self, networks: Sequence[Any], with_start: bool) -> Any:
+        """One model of the frozen networks of trainings that differ in their seed.
+
+        Args:
+            networks: Of ``Networks.frozen``.
+            with_start: Whether the text side of the model that they started from joins in.
+
+        Raises:
+            UsageError: This kind of network cannot be averaged.
+        """
+        raise UsageError(f'Trainings of network.name="{self.config.network.name}" stay apart.')
 
     @abstractmethod
     def parts(self, networks: Any, steps: int, figures: Mapping[str, float]) -> ModelParts:

@@ -11,10 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from timbreclip_core.checkpoints import open_checkpoint
+from timbreclip_core.checkpoints import Checkpoint, open_checkpoint
 from timbreclip_core.encoders.base import unit
 from timbreclip_core.encoders.small import SmallEncoder
-from timbreclip_core.errors import InputError, UsageError
+from timbreclip_core.errors import InputError, MissingWeightsError, UsageError
+from timbreclip_core.spaces.small import open_word_vectors
+from timbreclip_core.word_vectors import WordVectors
 
 from ..batches import Batch, Batches
 from ..config import LossConfig, TrainConfig
@@ -30,16 +32,15 @@ from ..loss import (
 )
 from ..measured.describing import FOLDER
 from ..measured.table import TABLE, DescriptorTable, read_table
-from ..minilm import load_minilm
 from ..processes import Processes
 from ..spectra import Spectra, compute_missing, open_spectra
 from ..teachers.taught import read_taught
-from ..text_vectors import TextVectors, blurred, encode_missing
+from ..text_vectors import TextVectors, blurred, encode_missing, minilm_words
 from ..truths import GROUPS, Speaker
 from ..validate import Validation
 from .base import Material, ModelParts, Prepared, Recipe, installed, notes_of
 from .groups import group_size, in_groups
-from .small_networks import SmallNetworks
+from .small_networks import SmallNetworks, projection_of, together
 
 SPECTRA = "spectra"
 KIND = GROUPS.index("kind")
@@ -84,6 +85,21 @@ def open_taught(folder: Path | None, teacher: str, notes: Sequence[Note]) -> Ten
     return table
 
 
+def bundled_word_vectors() -> WordVectors:
+    """Those of the bundled model, as installed.
+
+    Raises:
+        MissingWeightsError: It has none.
+    """
+    model = open_checkpoint(installed(SmallEncoder.name))
+    if found := open_word_vectors(model):
+        return found
+    raise MissingWeightsError(
+        f"The model {model.root} has no word vectors. Install a newer timbreclip-core, or do "
+        "without: --set texts.word_vectors=false"
+    )
+
+
 class SmallRecipe(Recipe):
     """Learns kinds, tags, titles and measured attributes from mel spectrograms."""
 
@@ -116,7 +132,9 @@ class SmallRecipe(Recipe):
         material, config = self.material, self.config
         self.sounds = open_split(self.dataset, "train", material.cache, config.sounds.limit)
         self.targets = open_taught(material.taught, config.sounds.teacher, self.sounds.notes)
-        self.vectors = TextVectors(material.cache, self.speaker.everything(self.sounds.notes))
+        everything = self.speaker.everything(self.sounds.notes)
+        beside = bundled_word_vectors() if config.texts.word_vectors else None
+        self.vectors = TextVectors(material.cache, everything, minilm_words(beside))
         judge = Judge(self.sounds, open_table(self.dataset))
         self.batches = Batches(judge, config, self.speaker, self.targets)
 
@@ -128,15 +146,13 @@ class SmallRecipe(Recipe):
         width = 1 if self.targets is None else self.targets.shape[1]
         networks = SmallNetworks(self.config, self.vectors.width, width)
         if self.config.network.start == "weights":
-            networks.start_from(
-                open_checkpoint(self.material.start or installed(SmallEncoder.name))
-            )
+            networks.start_from(self._start())
         return networks
 
     @classmethod
     def saved(cls, config: TrainConfig, content: Mapping[str, Any]) -> SmallNetworks:
         width = len(content["to_teacher"]["bias"])
-        return SmallNetworks(config, load_minilm().shape.width, width)
+        return SmallNetworks(config, content["projection"]["weight"].shape[1], width)
 
     def batch(self, step: int) -> Batch:
         return self.batches.at(step)
@@ -161,6 +177,13 @@ class SmallRecipe(Recipe):
 
     def figures(self, networks: SmallNetworks, device: str) -> dict[str, float]:
         return self._validation.figures(networks.encoder, networks.projection)
+
+    def together(self, networks: Sequence[SmallNetworks], with_start: bool) -> SmallNetworks:
+        return together(networks, projection_of(self._start()) if with_start else None)
+
+    def _start(self) -> Checkpoint:
+        """The model that training starts from."""
+        return open_checkpoint(self.material.start or installed(SmallEncoder.name))
 
     def parts(
         self, networks: SmallNetworks, steps: int, figures: Mapping[str, float]

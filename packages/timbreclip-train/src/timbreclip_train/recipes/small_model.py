@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from timbreclip_core.checkpoints import open_checkpoint
 from timbreclip_core.encoders.base import TEXT, unit
 from timbreclip_core.encoders.small import WEIGHTS as AUDIO
 from timbreclip_core.encoders.small import SmallEncoder, relative_db
 from timbreclip_core.errors import CheckpointError
 from timbreclip_core.model import REFERENCE
-from timbreclip_core.spaces.small import PROJECTION, SENTENCES, TOKENIZER
+from timbreclip_core.spaces.small import (
+    PROJECTION,
+    SENTENCES,
+    TOKENIZER,
+    VOCABULARY,
+    WORD_VECTORS,
+)
 from timbreclip_core.text_encoder import quantise
 
 from ..card import model_card
 from ..config import TrainConfig
 from ..minilm import load_minilm, minilm_folder
 from ..spectra import Spectra
-from .base import ModelParts, spread, training_record
+from .base import ModelParts, installed, spread, training_record
 from .small_networks import SmallNetworks
 
 LARGEST_HALF = 65_504.0
@@ -53,9 +61,17 @@ def model_parts(
             PROJECTION: {name: value.half() for name, value in projection.items()},
             REFERENCE: {TEXT: reference.half()},
         },
-        card=model_card(config, steps, figures, sounds.notes, networks.origin),
-        files={TOKENIZER: minilm_folder() / TOKENIZER},
+        card=model_card(networks, steps, figures, sounds.notes),
+        files={TOKENIZER: minilm_folder() / TOKENIZER, **_word_vectors(config)},
     )
+
+
+def _word_vectors(config: TrainConfig) -> dict[str, Path]:
+    """Files of the word vectors, where the model has some."""
+    if not config.texts.word_vectors:
+        return {}
+    bundled = open_checkpoint(installed(SmallEncoder.name))
+    return {name: bundled.file(name) for name in (VOCABULARY, WORD_VECTORS)}
 
 
 def packed(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -74,8 +90,12 @@ def model_config(
     config: TrainConfig, networks: SmallNetworks, steps: int, figures: dict[str, float]
 ) -> dict[str, Any]:
     """What ``config.json`` of the model says beside its files."""
-    encoder = networks.encoder
+    encoder, has_words = networks.encoder, config.texts.word_vectors
     training = training_record(config, steps, figures)
+    if len(networks.seeds) > 1:
+        training["seeds"] = list(networks.seeds)
+    if networks.with_start:
+        training["with_start"] = True
     if networks.origin:
         training["start"] = {key: networks.origin[key] for key in ("model", "training")}
     return {
@@ -95,9 +115,10 @@ def model_config(
             "tokenizer": TOKENIZER,
             "space_id": encoder.spaces[TEXT],
             "dim": config.network.dim,
-            "hidden": config.network.text_hidden,
+            "hidden": networks.projection.hidden,
             "shape": dataclasses.asdict(load_minilm().shape),
             "near_singular": True,
+            **({"words": WORD_VECTORS, "vocabulary": VOCABULARY} if has_words else {}),
         },
         "training": training,
     }

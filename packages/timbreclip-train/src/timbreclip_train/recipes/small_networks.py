@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,6 +30,15 @@ def make_encoder(config: NetworkConfig) -> SmallEncoder:
     return SmallEncoder(shape, space_ids(config))
 
 
+def projection_of(model: Checkpoint) -> Projection:
+    """The layers after the sentence encoder of a model folder, frozen."""
+    state = {name: value.float() for name, value in projection_weights(model).items()}
+    hidden = len(state["up.bias"]) if "up.bias" in state else 0
+    layers = Projection(state["weight"].shape[1], state["weight"].shape[0], hidden)
+    layers.load_state_dict(state)
+    return layers.eval().requires_grad_(False)
+
+
 def make_projection(config: NetworkConfig, text_width: int) -> Projection:
     """The layers after the sentence encoder with fresh weights."""
     return Projection(text_width, config.dim, config.text_hidden, config.text_dropout)
@@ -51,6 +60,8 @@ class SmallNetworks(Networks):
     Attributes:
         origin: Of the model that it started from: ``model`` (name and digest), ``training`` (its
             record) and ``card``; empty for fresh weights.
+        seeds: Of the trainings that it comes from: one, or those that ``together`` joined.
+        with_start: Whether it joined the text layers of the model that they started from, too.
     """
 
     encoder: SmallEncoder
@@ -61,6 +72,8 @@ class SmallNetworks(Networks):
         self.config = config
         self.text_width = text_width
         self.origin: dict[str, Any] = {}
+        self.seeds: tuple[int, ...] = (config.run.seed,)
+        self.with_start = False
         self.encoder = make_encoder(config.network)
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._trunk.requires_grad_(config.optimiser.trunk_share > 0)
@@ -97,7 +110,7 @@ class SmallNetworks(Networks):
         try:
             encoder = model.config["encoder"]
             self.encoder.load_state_dict(model.tensors(encoder["file"]))
-            self.projection.load_state_dict(projection_weights(model))
+            self._start_projection(projection_weights(model))
             start = torch.tensor(encoder["temperature"])
             self.origin = {
                 "model": f"{model.name}@{model.digest}",
@@ -108,6 +121,25 @@ class SmallNetworks(Networks):
             raise UsageError(f"Training cannot start from {model.root}: {error}") from error
         with torch.no_grad():
             self.temperature.log_factor.copy_(-start.log())
+
+    def _start_projection(self, theirs: dict[str, Tensor]) -> None:
+        """Take the layers after the sentence encoder, or ``network.start_share`` of them.
+
+        What is not taken is fresh, of the same length: weights that were trained for long learn
+        new words badly (Ash and Adams 2020, shrink and perturb). So are the columns for vectors of
+        words where the start has none.
+        """
+        ours, share = self.projection.state_dict(), self.config.network.start_share
+        known = theirs["weight"].shape[1]
+        for name, old in theirs.items():
+            new = share * old.float()
+            if name in ("weight", "up.weight"):
+                fresh = ours[name] * (old.float().norm() / ours[name][:, :known].norm())
+                fresh[:, :known] *= 1 - share
+                fresh[:, :known] += new
+                new = fresh
+            theirs[name] = new
+        self.projection.load_state_dict(theirs)
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "origin": self.origin}
@@ -143,3 +175,70 @@ class SmallNetworks(Networks):
         new.encoder.freeze()
         new.projection.eval().requires_grad_(False)
         return new
+
+
+def together(several: Sequence[SmallNetworks], start: Projection | None = None) -> SmallNetworks:
+    """One model of frozen networks whose trainings differ in their seed alone.
+
+    The weights of the audio networks are averaged (Wortsman et al. 2022, model soups), which such
+    trainings from one start allow; the layers after the sentence encoder, whose units need not
+    correspond, stand side by side, so that what they say is the mean of what each said.
+
+    Args:
+        several: Frozen.
+        start: Of the model that they started from, if its layers are to speak as well: they know
+            wordings better that training did not use.
+    """
+    new = copy.copy(several[0])
+    states = [networks.encoder.state_dict() for networks in several]
+    new.encoder = make_encoder(new.config.network)
+    new.encoder.load_state_dict({name: _mean([s[name] for s in states]) for name in states[0]})
+    new.encoder.freeze()
+    layers = [networks.projection for networks in several]
+    layers += [widened(start, new.text_width)] if start else []
+    new.projection, new.with_start = side_by_side(layers), start is not None
+    new.temperature = copy.deepcopy(new.temperature)
+    with torch.no_grad():
+        factors = [networks.temperature.log_factor for networks in several]
+        new.temperature.log_factor.copy_(_mean(factors))
+    new.seeds = tuple(seed for networks in several for seed in networks.seeds)
+    return new
+
+
+def widened(layers: Projection, width: int) -> Projection:
+    """The same layers for vectors with those of words beside them, which they take no notice of.
+
+    Where a sentence's half of a vector had length 1, it now has the root of a half.
+    """
+    known = layers.weight.shape[1]
+    if known == width:
+        return layers
+    state = {name: value.clone() for name, value in layers.state_dict().items()}
+    state["weight"] *= 2**0.5
+    if layers.hidden:
+        state["up.weight"] *= (2 * known / width) ** 0.5
+    for name in {"weight", "up.weight"} & state.keys():
+        state[name] = nn.functional.pad(state[name], (0, width - known))
+    wide = Projection(width, layers.dim, layers.hidden)
+    wide.load_state_dict(state)
+    return wide
+
+
+def _mean(tensors: Sequence[Tensor]) -> Tensor:
+    stacked = torch.stack(list(tensors))
+    return stacked.mean(0) if stacked.is_floating_point() else stacked[0]
+
+
+def side_by_side(several: Sequence[Projection]) -> Projection:
+    """Layers whose output is the mean of the outputs of several, frozen."""
+    first, count = several[0], len(several)
+    joined = Projection(first.weight.shape[1], first.dim, sum(p.hidden for p in several))
+    parts = [p.state_dict() for p in several]
+    state = {"weight": _mean([part["weight"] for part in parts])}
+    if first.hidden:
+        state["up.weight"], state["up.bias"] = (
+            torch.cat([part[name] for part in parts]) for name in ("up.weight", "up.bias")
+        )
+        state["down.weight"] = torch.cat([part["down.weight"] for part in parts], 1) / count
+    joined.load_state_dict(state)
+    return joined.eval().requires_grad_(False)

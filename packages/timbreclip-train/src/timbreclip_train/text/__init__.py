@@ -14,6 +14,7 @@ from .concepts import (
     concept,
     concept_names,
     mentions_held_out,
+    more_wordings,
     other_words,
     wordings,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "gm_program",
     "inflect",
     "mentions_held_out",
+    "more_wordings",
     "normalise_name",
     "other_words",
     "plural",

@@ -105,6 +105,23 @@ def wordings(name: str, *, held_out: bool = False) -> tuple[str, ...]:
     return tuple(w.text for w in concept(name).said if w.held_out is held_out)
 
 
+def more_wordings(name: str) -> tuple[Wording, ...]:
+    """Further ways to say a concept, for training texts alone: no label is read by them.
+
+    They stand in a table of their own (``data/more_wordings.tsv``), so that adding some does not
+    draw anew which wordings are held out.
+    """
+    return _more_wordings().get(name, ())
+
+
+@cache
+def _more_wordings() -> dict[str, tuple[Wording, ...]]:
+    table: dict[str, list[Wording]] = {}
+    for name, form, text in read_table("more_wordings.tsv", 3):
+        table.setdefault(name, []).append(Wording(text, form, held_out=False))
+    return {name: tuple(said) for name, said in table.items()}
+
+
 def other_words(name: str, split: str) -> tuple[str, ...]:
     """Held-out ways to say a concept: half of them to choose models by, half for the test.
 

@@ -15,7 +15,7 @@ from timbreclip_core import lexicon
 from timbreclip_core.errors import UsageError
 from timbreclip_core.inflect import plural, singular
 
-from .concepts import Wording, concept, mentions_held_out
+from .concepts import Wording, concept, mentions_held_out, more_wordings
 from .tables import read_table
 
 _TAIL_STARTS = ("with ", "without ", "in ", "like ", "that ", "from ", "on ", "through ", "at ")
@@ -52,6 +52,7 @@ def _lexicon_forms() -> dict[str, str]:
 
 def _draw_wording(name: str, rng: random.Random) -> Wording:
     seen = [wording for wording in concept(name).said if not wording.held_out]
+    seen += more_wordings(name)
     # The plain name is what most people type: it comes most often.
     return seen[0] if rng.random() < PLAIN_SHARE else rng.choice(seen)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,6 +19,7 @@ from .. import text as wording
 from .vocabulary import rows
 
 VARIANTS = 5
+LEXICON_PART = 3
 SMALLEST_DIFFERENCE = 0.05
 """In spreads of the descriptor over the batch: less is not heard."""
 
@@ -64,25 +65,39 @@ def _said(word: TimbreWord, variant: int) -> str:
 
 
 @cache
-def _taught() -> tuple[TimbreWord, ...]:
-    """The lexicon's words of training and this package's own, if no held-out word hides in them."""
-    known = [TimbreWord(w.text, w.form, w.principal, w.eq) for w in lexicon.words(held_out=False)]
+def _of_lexicon() -> tuple[TimbreWord, ...]:
+    """The lexicon's words of training."""
+    words = lexicon.words(held_out=False)
+    return _allowed(TimbreWord(w.text, w.form, w.principal, w.eq) for w in words)
+
+
+@cache
+def _further() -> tuple[TimbreWord, ...]:
+    """This package's own words."""
+    found = []
     for direction, form, text in rows("timbre_words.tsv", 3):
         principal = Direction(direction[1:], 1 if direction[0] == "+" else -1)
         filtered = principal.descriptor.endswith("_share_db")
         eq = principal if filtered or principal.descriptor == "centroid_octaves" else None
-        known.append(TimbreWord(text, form, principal, eq))
-    return tuple(word for word in known if not wording.mentions_held_out(word.text))
+        found.append(TimbreWord(text, form, principal, eq))
+    return _allowed(found)
+
+
+def _allowed(words: Iterable[TimbreWord]) -> tuple[TimbreWord, ...]:
+    """Those in which no held-out word hides."""
+    return tuple(word for word in words if not wording.mentions_held_out(word.text))
 
 
 def every_ranked() -> list[str]:
     """Every text that ``draw_ranked`` may give."""
-    return [_said(word, n) for word in _taught() for n in range(VARIANTS)]
+    return [_said(word, n) for word in (*_of_lexicon(), *_further()) for n in range(VARIANTS)]
 
 
 def draw_ranked(count: int, rng: random.Random) -> list[RankedText]:
-    """Different words, each said in one way."""
-    chosen = rng.sample(_taught(), min(count, len(_taught())))
+    """Different words, each said in one way: a third the lexicon's, which people ask for most."""
+    known, further = _of_lexicon(), _further()
+    chosen = rng.sample(known, min(count // LEXICON_PART, len(known)))
+    chosen += rng.sample(further, min(count - len(chosen), len(further)))
     return [RankedText(_said(w, rng.randrange(VARIANTS)), w) for w in chosen]
 
 
