@@ -76,8 +76,8 @@ class WordVectors(nn.Module):
         return all(word in self._place for word in words_in(text))
 
     def _places(self, text: str) -> list[int]:
-        places = (self._place.get(w, self._place.get(singular(w))) for w in words_in(text))
-        return [place for place in places if place is not None]
+        found = (word if word in self._place else singular(word) for word in words_in(text))
+        return [self._place[word] for word in found if word in self._place]
 
 
 class WordedEncoder(nn.Module):

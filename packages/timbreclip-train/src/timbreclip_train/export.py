@@ -61,9 +61,8 @@ def export(
 
 def _check_alike(config: TrainConfig, other: Path) -> None:
     theirs = load_config(other)
-    if dataclasses.replace(theirs.run, seed=config.run.seed) == config.run:
-        theirs = dataclasses.replace(theirs, run=config.run)
-    if theirs != config:
+    run = dataclasses.replace(theirs.run, seed=config.run.seed)
+    if dataclasses.replace(theirs, run=run) != config:
         raise UsageError(
             f"The training in {other} has other settings than a seed of its own: only trainings "
             "that are alike can be averaged."

@@ -96,8 +96,9 @@ class SmallSpace(Space):
         found = self._project([*texts, *singulars.values()])
         own, ones = F.normalize(found).split([len(texts), len(singulars)])
         plurals = torch.tensor(list(singulars), dtype=torch.long, device=own.device)
-        unknown = [i for i in singulars if not self._knows(texts[i])]
-        return own.index_fill(0, plurals[:0].new_tensor(unknown), 0.0).index_add(0, plurals, ones)
+        known = [self._knows(texts[i]) for i in singulars]
+        own = own.index_fill(0, plurals[~torch.tensor(known, dtype=torch.bool)], 0.0)
+        return own.index_add(0, plurals, ones)
 
     def _knows(self, text: str) -> bool:
         encoder = self.text_encoder

@@ -15,6 +15,7 @@ from timbreclip_core.checkpoints import Checkpoint, open_checkpoint
 from timbreclip_core.encoders.base import unit
 from timbreclip_core.encoders.small import SmallEncoder
 from timbreclip_core.errors import InputError, MissingWeightsError, UsageError
+from timbreclip_core.spaces.small import load as load_space
 from timbreclip_core.spaces.small import open_word_vectors
 from timbreclip_core.word_vectors import WordVectors
 
@@ -40,7 +41,7 @@ from ..truths import GROUPS, Speaker
 from ..validate import Validation
 from .base import Material, ModelParts, Prepared, Recipe, installed, notes_of
 from .groups import group_size, in_groups
-from .small_networks import SmallNetworks, projection_of, together
+from .small_networks import SmallNetworks, together
 
 SPECTRA = "spectra"
 KIND = GROUPS.index("kind")
@@ -179,7 +180,7 @@ class SmallRecipe(Recipe):
         return self._validation.figures(networks.encoder, networks.projection)
 
     def together(self, networks: Sequence[SmallNetworks], with_start: bool) -> SmallNetworks:
-        return together(networks, projection_of(self._start()) if with_start else None)
+        return together(networks, load_space(self._start().root).projection if with_start else None)
 
     def _start(self) -> Checkpoint:
         """The model that training starts from."""

@@ -30,15 +30,6 @@ def make_encoder(config: NetworkConfig) -> SmallEncoder:
     return SmallEncoder(shape, space_ids(config))
 
 
-def projection_of(model: Checkpoint) -> Projection:
-    """The layers after the sentence encoder of a model folder, frozen."""
-    state = {name: value.float() for name, value in projection_weights(model).items()}
-    hidden = len(state["up.bias"]) if "up.bias" in state else 0
-    layers = Projection(state["weight"].shape[1], state["weight"].shape[0], hidden)
-    layers.load_state_dict(state)
-    return layers.eval().requires_grad_(False)
-
-
 def make_projection(config: NetworkConfig, text_width: int) -> Projection:
     """The layers after the sentence encoder with fresh weights."""
     return Projection(text_width, config.dim, config.text_hidden, config.text_dropout)
