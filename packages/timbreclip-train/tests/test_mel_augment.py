@@ -74,6 +74,14 @@ def test_a_limit_leaves_nothing_above_it_not_even_noise():
     assert set(drawn.limit_hz[:, 0].tolist()) == {4_000.0, 8_000.0}
 
 
+def test_a_limit_can_be_heard_and_not_measured():
+    drawn = changes(limit_share=1.0, eq_share=1.0)
+    heard, measured = apply(power(), drawn, limit_measured=False)
+    assert torch.equal(heard, apply(power(), drawn)[0])
+    never = dataclasses.replace(drawn, limit_hz=torch.full_like(drawn.limit_hz, torch.inf))
+    assert torch.equal(measured, apply(power(), never)[1])
+
+
 def test_noise_is_heard_but_not_measured():
     heard, clean = apply(power(), changes(noise_share=1.0))
     assert torch.allclose(clean, power()) and bool((heard > clean).any())

@@ -473,6 +473,25 @@ def test_the_text_side_of_the_start_may_join_in(corpus, cache, run, tmp_path):
     assert torch.allclose(said[2], (said[0] + said[1]) / 2, atol=2e-2)
 
 
+def test_only_trainings_with_one_start_go_together_and_with_that_start(
+    corpus, cache, run, tmp_path
+):
+    material = given(corpus, cache)
+    starts = [export(run, tmp_path / "best", material).root]
+    list(train(tiny("run.seed=1"), tmp_path / "unlike", material))
+    starts.append(export(tmp_path / "unlike", tmp_path / "other", material).root)
+    runs = [tmp_path / "from0", tmp_path / "from1"]
+    for seed, (out, start) in enumerate(zip(runs, starts, strict=True)):
+        config = tiny("network.start=weights", f"run.seed={seed}")
+        list(train(config, out, dataclasses.replace(material, start=start)))
+    with pytest.raises(UsageError, match="began from one model"):
+        export(runs[0], tmp_path / "m", material, others=[runs[1]])
+    wrong = dataclasses.replace(material, start=starts[1])
+    with pytest.raises(UsageError, match="Give the model that it began from"):
+        export(runs[0], tmp_path / "m", wrong, with_start=True)
+    assert not (tmp_path / "m").exists()
+
+
 def test_trainings_by_other_settings_stay_apart(corpus, cache, run, tmp_path):
     other = tmp_path / "other"
     list(train(tiny("run.seed=1", "optimiser.learning_rate=1e-4"), other, given(corpus, cache)))

@@ -193,8 +193,10 @@ class PluginManager:
     def load_installed(self) -> None:
         """Load every entry point of the group; a broken one is switched off with a warning."""
         seen: set[tuple[str, str]] = set()
-        for dist in sorted(distributions(), key=_rank):
-            for point in dist.entry_points.select(group=GROUP):
+        # Asked for its name, a distribution reads all of its metadata: of ours alone, therefore.
+        ours = [(d, p) for d in distributions() if (p := d.entry_points.select(group=GROUP))]
+        for dist, points in sorted(ours, key=lambda pair: _rank(pair[0])):
+            for point in points:
                 key = (_normal(dist.name), point.name)
                 if key not in seen and self._wanted(*key):
                     seen.add(key)

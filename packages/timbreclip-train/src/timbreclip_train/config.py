@@ -84,6 +84,7 @@ class AugmentConfig:
         twin_share: Sounds of a batch that are another note of a patch that is in it already.
         lowpass_share: Sounds cut steeply somewhere between 0.8 and 16 kHz, as muffled.
         limit_share: Sounds limited to 8 kHz or 4 kHz, as if from a lower sample rate.
+        limit_measured: Whether such a sound counts as duller than it was, or as the same sound.
         noise_share: Sounds with faint noise under them.
         shift_share: Sounds that start later, up to 0.4 s.
         cut_share: Sounds that end early.
@@ -101,6 +102,7 @@ class AugmentConfig:
     twin_share: float = 0.0
     lowpass_share: float = 0.1
     limit_share: float = 0.15
+    limit_measured: bool = True
     noise_share: float = 0.25
     shift_share: float = 0.5
     cut_share: float = 0.2

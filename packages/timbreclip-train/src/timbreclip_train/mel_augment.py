@@ -122,31 +122,39 @@ def opposite(changes: Changes, count: int) -> Changes:
     return replace(changes, gain_db=gain)
 
 
-def apply(power: Tensor, changes: Changes) -> tuple[Tensor, Tensor]:
+def apply(
+    power: Tensor, changes: Changes, *, limit_measured: bool = True
+) -> tuple[Tensor, Tensor]:
     """Changed mel power, and the same without added noise and with nothing hidden, for measuring.
 
     Args:
         power: ``(batch, bands, frames)``, loudest cell 1.
         changes: From ``draw``.
+        limit_measured: Whether a limited sound is measured as limited, duller than it was.
     Returns:
         Two tensors of that shape.
     """
     hz = mel_centres_hz(power.shape[1])[None]
     steep = 48.0 * (hz / changes.cutoff_hz).log2().clamp(min=0)
-    gain = 10 ** ((changes.gain_db - steep) / 10) * (hz < changes.limit_hz)
+    gain = 10 ** ((changes.gain_db - steep) / 10)
+    within = (hz < changes.limit_hz)[:, :, None]
     power = transposed(power, changes.semitones) ** changes.contrast[:, None, None]
-    clean = _move(power * gain[:, :, None], changes)
-    loudest = clean.amax((1, 2), keepdim=True).clamp(min=1e-20)
-    clean = clean / loudest
-    heard = clean * _shown(changes.hidden, *power.shape[1:])
+    full = _move(power * gain[:, :, None], changes)
+    limited = _loudest_one(full * within)
+    clean = limited if limit_measured else _loudest_one(full)
+    heard = limited * _shown(changes.hidden, *power.shape[1:])
     noisy = torch.isfinite(changes.noise_db[:, 0]).nonzero()[:, 0]
     if len(noisy):
         own = Generator().manual_seed(changes.seed)
-        level = 10 ** (changes.noise_db[noisy] / 10) * (hz < changes.limit_hz[noisy])
+        level = 10 ** (changes.noise_db[noisy] / 10) * within[noisy, :, 0]
         # The power of noise in a cell is spread exponentially; a band averages a few bins.
         cells = torch.empty(len(noisy), *power.shape[1:]).exponential_(generator=own)
         heard[noisy] += level[:, :, None] * cells
     return heard, clean
+
+
+def _loudest_one(power: Tensor) -> Tensor:
+    return power / power.amax((1, 2), keepdim=True).clamp(min=1e-20)
 
 
 def transposed(power: Tensor, semitones: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ from timbreclip_core.checkpoints import Checkpoint, open_checkpoint
 from timbreclip_core.encoders.base import unit
 from timbreclip_core.encoders.small import SmallEncoder
 from timbreclip_core.errors import InputError, MissingWeightsError, UsageError
+from timbreclip_core.spaces.small import Projection, open_word_vectors
 from timbreclip_core.spaces.small import load as load_space
-from timbreclip_core.spaces.small import open_word_vectors
 from timbreclip_core.word_vectors import WordVectors
 
 from ..batches import Batch, Batches
@@ -180,7 +180,24 @@ class SmallRecipe(Recipe):
         return self._validation.figures(networks.encoder, networks.projection)
 
     def together(self, networks: Sequence[SmallNetworks], with_start: bool) -> SmallNetworks:
-        return together(networks, load_space(self._start().root).projection if with_start else None)
+        origins = {n.origin.get("model", "random weights") for n in networks}
+        if len(origins) > 1:
+            raise UsageError(
+                f"These trainings began from {' and '.join(sorted(origins))}: only those that "
+                "began from one model can be averaged."
+            )
+        return together(networks, self._start_layers(*origins) if with_start else None)
+
+    def _start_layers(self, origin: str) -> Projection:
+        """Of the model that trainings began from, whose name and digest are ``origin``."""
+        start = self._start()
+        found = f"{start.name}@{start.digest}"
+        if found != origin:
+            raise UsageError(
+                f"The training began from {origin}, and {start.root} is {found}. Give the model "
+                "that it began from as --start FOLDER, or leave out --with-start."
+            )
+        return load_space(start.root).projection
 
     def _start(self) -> Checkpoint:
         """The model that training starts from."""
