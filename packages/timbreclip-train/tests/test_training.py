@@ -439,7 +439,8 @@ def test_layers_side_by_side_say_the_mean_of_what_each_says():
 
 def test_trainings_of_several_seeds_become_one_model(corpus, cache, run, tmp_path):
     other = tmp_path / "other"
-    list(train(tiny("run.seed=1"), other, given(corpus, cache)))
+    changed = tiny("run.seed=1", "augment.limit_measured=false")
+    list(train(changed, other, given(corpus, cache)))
     command = ["train", "export", str(run), str(tmp_path / "m"), "--with", str(other)]
     done = CliRunner().invoke(cli, [*command, "--root", str(corpus.root), "--cache", str(cache)])
     assert done.exit_code == 0, done.output
@@ -451,9 +452,11 @@ def test_trainings_of_several_seeds_become_one_model(corpus, cache, run, tmp_pat
     assert torch.allclose(packed.float(), mean, atol=1e-3)
     assert model.space.projection.hidden == 2 * tiny().network.text_hidden
     record = open_checkpoint(tmp_path / "m").config["training"]
+    assert [augment["limit_measured"] for augment in record["augment_of_each"]] == [True, False]
     assert record["seeds"] == [0, 1] and np.isfinite(record["validation"]["category"])
     card = (tmp_path / "m" / "README.md").read_text()
     assert "the mean of 2 such trainings" in card and "--set 'run.seed=1'" in card
+    assert card.count("--set 'augment.limit_measured=false'") == 1
     assert "tclip train export DIR1 --with DIR2 MODEL" in card
 
 

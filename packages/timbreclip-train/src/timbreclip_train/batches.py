@@ -189,9 +189,7 @@ class Batches:
         own = Generator().manual_seed(int(rng.integers(2**62)))
         changes = mel_augment.draw(augment, size, power.shape[1], own)
         changes = mel_augment.opposite(changes, pairs)
-        heard, clean = mel_augment.apply(
-            power, changes, limit_measured=augment.limit_measured
-        )
+        heard, clean = mel_augment.apply(power, changes, limit_measured=augment.limit_measured)
         values = self.judge.values(clean, chosen, changes)
         words = random.Random(int(rng.integers(2**62)))
         other = _made_another(changes)

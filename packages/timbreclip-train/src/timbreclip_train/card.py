@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from timbreclip_core import lexicon
@@ -159,7 +158,8 @@ def _start(config: TrainConfig, origin: Mapping[str, Any]) -> str:
 
 def _averaged(networks: SmallNetworks) -> str:
     """Of how many trainings it is the mean, if of several."""
-    told = f",\nthe mean of {len(networks.seeds)} such trainings" if len(networks.seeds) > 1 else ""
+    count = len(networks.trainings)
+    told = f",\nthe mean of {count} such trainings" if count > 1 else ""
     if networks.with_start:
         told += ",\nwhose layers after the sentence encoder speak beside those of the start"
     return told
@@ -193,12 +193,12 @@ def _commands(networks: SmallNetworks, notes: Sequence[Note]) -> str:
 
 
 def _trainings(networks: SmallNetworks, given: str) -> list[str]:
-    """Lines that train, once for each seed, and put together what was."""
-    config, several = networks.config, len(networks.seeds) > 1
+    """Lines that train, once for each training, and put together what was."""
+    several = len(networks.trainings) > 1
     lines, folders = [], []
-    for n, seed in enumerate(networks.seeds, start=1):
+    for n, config in enumerate(networks.trainings, start=1):
         folders.append(f"DIR{n}" if several else "DIR")
-        preset, changes = nearest_preset(replace(config, run=replace(config.run, seed=seed)))
+        preset, changes = nearest_preset(config)
         run = f"tclip train run --preset {preset} {given} --out {folders[-1]}"
         lines.append(" \\\n        ".join([run, *(f"--set '{change}'" for change in changes)]))
     if several or networks.with_start:

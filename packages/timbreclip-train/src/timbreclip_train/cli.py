@@ -215,7 +215,8 @@ def _user_cache() -> Path:
     multiple=True,
     metavar="RUN",
     type=EXISTING,
-    help="Average with this training, which differs in its seed alone. May be given several times.",
+    help="Average with this training, which differs in nothing but its seed and `augment`. May be "
+    "given several times.",
 )
 @click.option(
     "--with-start",

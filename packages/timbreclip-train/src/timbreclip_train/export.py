@@ -33,8 +33,8 @@ def export(
         material: That it learnt from, for the reference sounds and the card.
         which: ``"best"`` for the best weights by ``run.best_by``, or the last where no validation
             told which are the best; ``"last"`` for the last.
-        others: Trainings that differ in their seed alone, to be averaged with it
-            (``Recipe.together``) and validated anew.
+        others: Trainings that differ in nothing but their seed and how sounds are changed, to be
+            averaged with it (``Recipe.together``) and validated anew.
         with_start: Whether the text side of the model that they started from, ``material.start``,
             joins in.
 
@@ -62,8 +62,8 @@ def export(
 def _check_alike(config: TrainConfig, other: Path) -> None:
     theirs = load_config(other)
     run = dataclasses.replace(theirs.run, seed=config.run.seed)
-    if dataclasses.replace(theirs, run=run) != config:
+    if dataclasses.replace(theirs, run=run, augment=config.augment) != config:
         raise UsageError(
-            f"The training in {other} has other settings than a seed of its own: only trainings "
-            "that are alike can be averaged."
+            f"The training in {other} has other settings than a seed and changes of sounds "
+            "(augment) of its own: only trainings that are alike can be averaged."
         )

@@ -122,9 +122,7 @@ def opposite(changes: Changes, count: int) -> Changes:
     return replace(changes, gain_db=gain)
 
 
-def apply(
-    power: Tensor, changes: Changes, *, limit_measured: bool = True
-) -> tuple[Tensor, Tensor]:
+def apply(power: Tensor, changes: Changes, *, limit_measured: bool = True) -> tuple[Tensor, Tensor]:
     """Changed mel power, and the same without added noise and with nothing hidden, for measuring.
 
     Args:

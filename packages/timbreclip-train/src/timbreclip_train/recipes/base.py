@@ -152,7 +152,7 @@ class Recipe(ABC):
         """Figures of frozen networks on the validation split."""
 
     def together(self, networks: Sequence[Any], with_start: bool) -> Any:
-        """One model of the frozen networks of trainings that differ in their seed.
+        """One model of frozen networks whose trainings differ in their seed, or in ``augment``.
 
         Args:
             networks: Of ``Networks.frozen``.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +92,10 @@ def model_config(
     """What ``config.json`` of the model says beside its files."""
     encoder, has_words = networks.encoder, config.texts.word_vectors
     training = training_record(config, steps, figures)
-    if len(networks.seeds) > 1:
-        training["seeds"] = list(networks.seeds)
+    if len(networks.trainings) > 1:
+        training["seeds"] = [each.run.seed for each in networks.trainings]
+    if len({each.augment for each in networks.trainings}) > 1:
+        training["augment_of_each"] = [asdict(each.augment) for each in networks.trainings]
     if networks.with_start:
         training["with_start"] = True
     if networks.origin:
@@ -105,7 +107,7 @@ def model_config(
             "name": "small",
             "file": AUDIO,
             "spaces": encoder.spaces,
-            "shape": dataclasses.asdict(encoder.shape),
+            "shape": asdict(encoder.shape),
             "temperature": networks.temperature.value(),
         },
         "space": {
@@ -116,7 +118,7 @@ def model_config(
             "space_id": encoder.spaces[TEXT],
             "dim": config.network.dim,
             "hidden": networks.projection.hidden,
-            "shape": dataclasses.asdict(load_minilm().shape),
+            "shape": asdict(load_minilm().shape),
             "near_singular": True,
             **({"words": WORD_VECTORS, "vocabulary": VOCABULARY} if has_words else {}),
         },

@@ -51,7 +51,7 @@ class SmallNetworks(Networks):
     Attributes:
         origin: Of the model that it started from: ``model`` (name and digest), ``training`` (its
             record) and ``card``; empty for fresh weights.
-        seeds: Of the trainings that it comes from: one, or those that ``together`` joined.
+        trainings: Settings of those that it comes from: one, or what ``together`` joined.
         with_start: Whether it joined the text layers of the model that they started from, too.
     """
 
@@ -63,7 +63,7 @@ class SmallNetworks(Networks):
         self.config = config
         self.text_width = text_width
         self.origin: dict[str, Any] = {}
-        self.seeds: tuple[int, ...] = (config.run.seed,)
+        self.trainings: tuple[TrainConfig, ...] = (config,)
         self.with_start = False
         self.encoder = make_encoder(config.network)
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -169,7 +169,7 @@ class SmallNetworks(Networks):
 
 
 def together(several: Sequence[SmallNetworks], start: Projection | None = None) -> SmallNetworks:
-    """One model of frozen networks whose trainings differ in their seed alone.
+    """One model of frozen networks whose trainings differ in their seed, or in ``augment``.
 
     The weights of the audio networks are averaged (Wortsman et al. 2022, model soups), which such
     trainings from one start allow; the layers after the sentence encoder, whose units need not
@@ -192,7 +192,7 @@ def together(several: Sequence[SmallNetworks], start: Projection | None = None) 
     with torch.no_grad():
         factors = [networks.temperature.log_factor for networks in several]
         new.temperature.log_factor.copy_(_mean(factors))
-    new.seeds = tuple(seed for networks in several for seed in networks.seeds)
+    new.trainings = tuple(each for networks in several for each in networks.trainings)
     return new
 
 
