@@ -141,3 +141,20 @@ def test_a_reader_that_stops_early_is_no_error(sounds):
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, env=os.environ
     )
     assert "Traceback" not in done.stderr
+
+
+def test_threads_that_wait_are_set_up_before_torch_unless_the_user_did():
+    """libgomp reads its environment once, when torch is imported."""
+    code = (
+        "import os, sys\n"
+        "from timbreclip_core.cli.main import cli\n"
+        "assert 'torch' not in sys.modules\n"
+        "cli(['plugins'], standalone_mode=False)\n"
+        "print('spins', os.environ['GOMP_SPINCOUNT'])"
+    )
+    for own, expected in ((None, "1000"), ("7", "7")):
+        env = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"}
+        env |= {"GOMP_SPINCOUNT": own} if own else {}
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert f"spins {expected}" in done.stdout
