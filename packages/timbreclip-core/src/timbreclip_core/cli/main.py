@@ -90,7 +90,7 @@ class TclipGroup(click.Group):
 def _prepare_process() -> None:
     # Read when torch is imported. Its threads wait for one another in a loop, by default for
     # milliseconds: where other programs keep the cores busy, that takes twice the processor's time
-    # and twice the user's. Turning to sleep at once costs as much where nothing else runs.
+    # and twice the user's. Sleeping after 1,000 turns is as quick where nothing else runs.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     # Importing torch makes a million objects that stay: looking through them for garbage at the
     # usual 700 new ones takes a third of a second.
