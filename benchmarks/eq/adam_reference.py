@@ -139,10 +139,15 @@ def run_reference(
 
 
 def run_ours(
-    name: str, model: Model, sound: Sound, target: Target, options: dict[str, str] | None = None
+    name: str,
+    model: Model,
+    sound: Sound,
+    target: Target,
+    options: dict[str, str] | None = None,
+    restarts: int | None = None,
 ) -> End:
     """One fit, whole: hearing the sound, searching, filtering, judging; without penalties."""
-    config = SearchConfig(size_penalty=0.0, smoothness_penalty=0.0)
+    config = SearchConfig(size_penalty=0.0, smoothness_penalty=0.0, restarts=restarts)
     start = time.process_time()
     fitter = Fitter(load_eq(name, options or {}), model, target, config)
     prepared = fitter.prepare(sound)
@@ -256,6 +261,7 @@ def time_command(
     is_flag=True,
     help="Give ours the range of the loop, whose bands lie on top of each other and add up.",
 )
+@click.option("--restarts", type=int, help="Starting points of ours; by default those of the EQ.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write figures here.")
 def loss_command(
     out: Path,
@@ -263,6 +269,7 @@ def loss_command(
     steps: int,
     names: tuple[str, ...],
     wide: bool,
+    restarts: int | None,
     json_path: Path | None,
 ) -> None:
     """Loss on the true path, ours against the reference's, for twelve pairs."""
@@ -282,7 +289,8 @@ def loss_command(
         reference = End(**json.loads(path.read_text("utf-8")))
         options = WIDE if wide else {}
         ours = {
-            name: run_ours(name, model, sounds[sound], target, options.get(name)) for name in OURS
+            name: run_ours(name, model, sounds[sound], target, options.get(name), restarts)
+            for name in OURS
         }
         rows.append({"sound": sound, "prompt": prompt, "reference": asdict(reference)})
         rows[-1] |= {name: asdict(end) for name, end in ours.items()}
