@@ -117,6 +117,7 @@ def test_polishing_never_makes_it_worse(small, four):
     assert sum(gained) > 0
     # Penalties are part of the loss, so a little similarity may go for a calmer curve.
     assert all(b > a - 0.01 for a, b in zip(*reached, strict=True))
+    assert sum(reached[1]) >= sum(reached[0]) - 0.005
 
 
 def test_the_search_ends_where_its_true_render_ends(small, four):
