@@ -58,6 +58,11 @@ class Checkpoint:
     config: dict[str, Any]
 
     @property
+    def id(self) -> str:
+        """Name and digest, as ``Model.id``."""
+        return f"{self.name}@{self.digest}"
+
+    @property
     def name(self) -> str:
         return str(self.config["name"])
 

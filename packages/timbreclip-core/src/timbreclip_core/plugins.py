@@ -11,7 +11,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar
@@ -193,14 +193,15 @@ class PluginManager:
     def load_installed(self) -> None:
         """Load every entry point of the group; a broken one is switched off with a warning."""
         seen: set[tuple[str, str]] = set()
-        # Asked for its name, a distribution reads all of its metadata: of ours alone, therefore.
-        ours = [(d, p) for d in distributions() if (p := d.entry_points.select(group=GROUP))]
-        for dist, points in sorted(ours, key=lambda pair: _rank(pair[0])):
+        # Asked for its name, a distribution reads all of its metadata: of ours alone, and once.
+        found = ((d, d.entry_points.select(group=GROUP)) for d in distributions())
+        ours = [(_normal(dist.name or ""), dist, points) for dist, points in found if points]
+        for name, dist, points in sorted(ours, key=lambda one: (one[0] not in OWN, one[0])):
             for point in points:
-                key = (_normal(dist.name), point.name)
+                key = (name, point.name)
                 if key not in seen and self._wanted(*key):
                     seen.add(key)
-                    self._load_point(dist, point)
+                    self._load_point(name, dist.version, point)
 
     def register(self, module: ModuleType | object, distribution: str, version: str = "") -> None:
         """Add a plugin that is already imported (core's own, tests)."""
@@ -273,8 +274,8 @@ class PluginManager:
         own = distribution in OWN
         return own or self._only is None or bool(self._only & {distribution, point})
 
-    def _load_point(self, dist: Distribution, point: EntryPoint) -> None:
-        plugin = Plugin(point.name, _normal(dist.name), dist.version)
+    def _load_point(self, distribution: str, version: str, point: EntryPoint) -> None:
+        plugin = Plugin(point.name, distribution, version)
         self.plugins.append(plugin)
         plugin.module = self._guard(plugin, point.load)
 
@@ -310,11 +311,6 @@ class PluginManager:
 
 def _normal(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
-
-
-def _rank(dist: Distribution) -> tuple[bool, str]:
-    name = _normal(dist.name or "")
-    return (name not in OWN, name)
 
 
 def _clash(kind: type[Entry], name: str, owners: list[str]) -> str:

@@ -97,7 +97,7 @@ def run(
     _train(config, out, material, processes, loaders)
     if processes.first:
         checkpoint = export(out, out / "model", material, which)
-        click.echo(f"{checkpoint.root}  {checkpoint.name}@{checkpoint.digest}")
+        click.echo(f"{checkpoint.root}  {checkpoint.id}")
     finish()
 
 
@@ -238,7 +238,7 @@ def export_command(
 
     material = _material(load_config(run_folder), **given)
     checkpoint = export(run_folder, folder, material, which, others, with_start)
-    click.echo(f"{checkpoint.root}  {checkpoint.name}@{checkpoint.digest}")
+    click.echo(f"{checkpoint.root}  {checkpoint.id}")
 
 
 @train.command()

@@ -191,10 +191,9 @@ class SmallRecipe(Recipe):
     def _start_layers(self, origin: str) -> Projection:
         """Of the model that trainings began from, whose name and digest are ``origin``."""
         start = self._start()
-        found = f"{start.name}@{start.digest}"
-        if found != origin:
+        if start.id != origin:
             raise UsageError(
-                f"The training began from {origin}, and {start.root} is {found}. Give the model "
+                f"The training began from {origin}, and {start.root} is {start.id}. Give the model "
                 "that it began from as --start FOLDER, or leave out --with-start."
             )
         return load_space(start.root).projection

@@ -104,7 +104,7 @@ class SmallNetworks(Networks):
             self._start_projection(projection_weights(model))
             start = torch.tensor(encoder["temperature"])
             self.origin = {
-                "model": f"{model.name}@{model.digest}",
+                "model": model.id,
                 "training": model.config["training"],
                 "card": (model.root / CARD).read_text("utf-8"),
             }
