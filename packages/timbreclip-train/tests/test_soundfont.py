@@ -285,6 +285,17 @@ def test_what_plays_a_recording_of_a_test_font_is_left_out(
     assert {p.payload.get("key", p.payload["program"]) for p in found} == left
 
 
+def test_presets_that_are_not_what_general_midi_calls_them_are_left_out(
+    font: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = SoundFontRenderer({"font": str(font)}).presets()
+    banks = {p.payload["bank"] for p in everything if not p.unpitched}
+    known = soundfont.Known(font.name, "", "", "", left_out=tuple(f"{b}:*" for b in banks))
+    monkeypatch.setattr(soundfont, "KNOWN_ELSEWHERE", (known,))
+    found = SoundFontRenderer({"font": str(font)}).presets()
+    assert banks and found == [p for p in everything if p.unpitched]
+
+
 def test_kits_that_a_font_has_a_second_time_are_no_melodic_presets(tmp_path: Path) -> None:
     font = write_soundfont(tmp_path / "xg.sf2", kits=120)
     found = SoundFontRenderer({"font": str(font)}).presets()

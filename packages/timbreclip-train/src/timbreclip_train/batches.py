@@ -22,6 +22,7 @@ from .judge import NAMES, Judge, ranks
 from .measured.corpus import numbered_patches
 
 FEWEST_PATCHES = 5  # of a category or a drum: fewer have no place among those asked for
+FARTHEST_BLEND = 5  # semitones
 SAME_SOUND_DB = 6.0
 """An equaliser whose gains are spread wider makes another sound of it."""
 
@@ -138,6 +139,18 @@ def alternatives(
     return names, np.array([place.get(name or "", -1) for name in labels], np.int64)
 
 
+def told_alike(notes: Sequence[Note]) -> NDArray[np.int64]:
+    """A number for what is said of every note, its title apart, ``(notes,)``; 0 for nothing."""
+    number: dict[tuple[str, ...], int] = {(): 0}
+    told = [truths.facts_of(note) for note in notes]
+    return np.array([number.setdefault(facts, len(number)) for facts in told], np.int64)
+
+
+def members(number: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Places of each number, from 0 to the largest."""
+    return np.split(number.argsort(kind="stable"), np.bincount(number).cumsum()[:-1])
+
+
 def _made_another(changes: mel_augment.Changes) -> Tensor:
     """Sounds that an equaliser or a steep filter made into other ones, bool ``(batch,)``."""
     gain = changes.gain_db - changes.gain_db.mean(1, keepdim=True)
@@ -171,9 +184,10 @@ class Batches:
         self._shares = shares(self.sounds.notes, config.sounds.balance, config.sounds.kind_balance)
         self._called = called_by(self.sounds.notes)
         self._patch = numbered_patches(self.sounds.notes)
-        self._of_patch = np.split(
-            self._patch.argsort(kind="stable"), np.bincount(self._patch).cumsum()[:-1]
-        )
+        self._of_patch = members(self._patch)
+        self._pitches = np.nan_to_num(judge.pitches)
+        self._like = told_alike(self.sounds.notes)
+        self._alike = members(self._like)
         labels = (truths.category_of, truths.drum_of)
         self._alternatives = [alternatives(self.sounds.notes, label) for label in labels]
 
@@ -185,19 +199,21 @@ class Batches:
         single = rng.choice(len(self.sounds), size - pairs - twins, p=self._shares)
         twin = self._twins(single[::-1][:twins], rng)
         chosen = np.concatenate([single, twin, single[:pairs]])
-        power = self.sounds.mel_power(chosen)
+        other = self._others(single, augment.blend_share, rng) if augment.blend_share else single
+        blended = np.concatenate([other, twin, other[:pairs]])
+        power = self._power(chosen, blended)
         own = Generator().manual_seed(int(rng.integers(2**62)))
         changes = mel_augment.draw(augment, size, power.shape[1], own)
         changes = mel_augment.opposite(changes, pairs)
         heard, clean = mel_augment.apply(power, changes, limit_measured=augment.limit_measured)
-        values = self.judge.values(clean, chosen, changes)
+        values = self.judge.values(clean, chosen, changes, altered=blended != chosen)
         words = random.Random(int(rng.integers(2**62)))
-        other = _made_another(changes)
+        another = _made_another(changes) | torch.from_numpy(blended != chosen)
         return Batch(
             chosen=chosen,
             decibels=relative_db(heard),
-            patch=torch.from_numpy(self._patch[chosen]).masked_fill(other, -1),
-            teacher=self._teacher(chosen, other),
+            patch=torch.from_numpy(self._patch[chosen]).masked_fill(another, -1),
+            teacher=self._teacher(chosen, another),
             ranked=self._ranked(values, pairs, words),
             questions=self._ask(chosen, words),
             **self._told(chosen, self.judge.degrees(values, chosen, changes), pairs, words),
@@ -247,6 +263,30 @@ class Batches:
             if len(own) > 1:
                 found[row] = rng.choice(own[own != note])
         return found
+
+    def _others(
+        self, chosen: np.ndarray, share: float, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Notes of other patches of which the same is said, near in pitch; else the notes."""
+        found = chosen.copy()
+        for row in np.flatnonzero(rng.random(len(chosen)) < share):
+            note = chosen[row]
+            near = self._alike[self._like[note]]
+            near = near[np.abs(self._pitches[near] - self._pitches[note]) <= FARTHEST_BLEND]
+            near = near[self._patch[near] != self._patch[note]]
+            if self._like[note] and len(near):
+                found[row] = rng.choice(near)
+        return found
+
+    def _power(self, chosen: np.ndarray, blended: np.ndarray) -> Tensor:
+        """Mel power of sounds, each with the other at its pitch, equally loud."""
+        power = self.sounds.mel_power(chosen)
+        rows = np.flatnonzero(blended != chosen)
+        if len(rows):
+            up = self._pitches[chosen[rows]] - self._pitches[blended[rows]]
+            other = self.sounds.mel_power(blended[rows])
+            power[rows] += mel_augment.transposed(other, torch.from_numpy(up).float())
+        return power
 
     def _teacher(self, chosen: np.ndarray, other: Tensor) -> Tensor | None:
         """The teacher's vectors of sounds that are still much as it heard them."""

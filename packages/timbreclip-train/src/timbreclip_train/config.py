@@ -92,6 +92,8 @@ class AugmentConfig:
         transpose_semitones: The farthest.
         contrast_share: Sounds whose levels lie closer together or farther apart, as by compressors.
         mask_share: Sounds of which some bands and some moments are hidden.
+        blend_share: Sounds that sound together with one of another patch of which the same is
+            said, at their pitch.
     """
 
     tilt_db_per_octave: float = 2.5
@@ -110,6 +112,7 @@ class AugmentConfig:
     transpose_semitones: float = 5.0
     contrast_share: float = 0.3
     mask_share: float = 0.3
+    blend_share: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

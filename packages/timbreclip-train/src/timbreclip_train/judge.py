@@ -64,7 +64,7 @@ class Judge:
     ) -> None:
         self.sounds = sounds
         self._rows = _rows_of(sounds.notes, table)
-        self._pitches = pitches_of(sounds.notes)
+        self.pitches = pitches_of(sounds.notes)
         self.reference = reference or self._fit()
 
     def _fit(self) -> Reference:
@@ -74,7 +74,7 @@ class Judge:
         chosen = places[:: max(1, len(places) // NOTES_TO_FIT)]
         values = self.unchanged(chosen)[:, _columns(names)]
         ids = tuple(self.sounds.notes[i].id for i in chosen)
-        return Reference.fit(DescriptorTable(ids, names, values), self._pitches[chosen])
+        return Reference.fit(DescriptorTable(ids, names, values), self.pitches[chosen])
 
     def unchanged(self, chosen: NDArray[np.int64]) -> Floats:
         """Descriptors of notes as they are, ``(notes, NAMES)``; NaN for what is unknown."""
@@ -83,7 +83,11 @@ class Judge:
         return np.concatenate(found)
 
     def values(
-        self, power: Tensor, chosen: NDArray[np.int64], changes: Changes | None = None
+        self,
+        power: Tensor,
+        chosen: NDArray[np.int64],
+        changes: Changes | None = None,
+        altered: NDArray[np.bool_] | None = None,
     ) -> Floats:
         """Descriptors of sounds, ``(sounds, NAMES)``; NaN for what is unknown.
 
@@ -91,8 +95,11 @@ class Judge:
             power: Mel power as changed, but without noise, ``(sounds, bands, frames)``.
             chosen: Their notes, ``(sounds,)``.
             changes: What was done to them.
+            altered: Sounds of which nothing is known but their spectra, ``(sounds,)``.
         """
         found = self._rows[chosen].copy()
+        if altered is not None:
+            found[altered] = np.nan
         found[:, _SPECTRAL] = measure(power).numpy()
         if changes is None:
             return found
@@ -117,7 +124,7 @@ class Judge:
         """
         ids = tuple(str(i) for i in chosen)
         table = DescriptorTable(ids, NAMES, values)
-        pitches = self._pitches[chosen]
+        pitches = self.pitches[chosen]
         if changes is not None:
             pitches = pitches + changes.semitones.numpy()
         return torch.from_numpy(degrees_of(self.reference, table, pitches)).float()

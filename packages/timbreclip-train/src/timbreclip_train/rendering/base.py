@@ -30,6 +30,13 @@ class MissingSynthError(TimbreClipError):
         super().__init__(f"{what} is not installed. Run: apt-get install {' '.join(packages)}")
 
 
+class MissingSoundsError(MissingSynthError):
+    """Sounds that no Debian package has; the message says where they come from."""
+
+    def __init__(self, message: str) -> None:
+        TimbreClipError.__init__(self, message)
+
+
 @dataclass(frozen=True, kw_only=True)
 class NoteSpec:
     """One note to play.

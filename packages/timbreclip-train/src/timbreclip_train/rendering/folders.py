@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -62,8 +63,8 @@ _GROUPS = {
 }
 
 
-def read_sound(path: Path, sample_rate: int, frames: int) -> Audio:
-    """The start of a sound file as (2, frames), padded with silence.
+def read_sound(path: Path | BinaryIO, sample_rate: int, frames: int) -> Audio:
+    """The start of a sound file, or of what was read from one, as (2, frames), padded with silence.
 
     Raises:
         RenderError: If it cannot be read.

@@ -24,7 +24,15 @@ _SOURCES = (
             "timgm6mb-soundfont",
             "opl3-soundfont",
             "avldrums.lv2-soundfont",
+            "denemo-data",
         ),
+    ),
+    (
+        "tonejs",
+        "tonejs:ToneJsRenderer",
+        "Twenty recorded instruments, in packages of npm.",
+        "CC-BY-3.0",
+        (),
     ),
     (
         "zynaddsubfx",
