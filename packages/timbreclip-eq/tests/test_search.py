@@ -8,6 +8,7 @@ import torch
 
 from timbreclip_core import Target
 from timbreclip_core.errors import InputError, SilentAudioError, UsageError
+from timbreclip_core.target import as_target
 from timbreclip_eq import SearchConfig, equalize, equalize_many
 from timbreclip_eq.fit import Fitter, Sound
 from timbreclip_eq.graphic import GraphicEQ
@@ -17,6 +18,7 @@ from timbreclip_eq.measure import centroid_hz
 from timbreclip_eq.objective import Losses, Penalty
 from timbreclip_eq.parametric import ParametricEQ
 from timbreclip_eq.search import PRESETS, starting_points
+from timbreclip_eq.sketch import EVALUATIONS, nearest
 from timbreclip_eq.testing import band_model
 
 RATE = 44_100
@@ -205,14 +207,59 @@ def test_the_same_call_gives_the_same_eq(sounds, model):
     assert first.history == second.history
 
 
-def test_starting_points_begin_neutral_and_follow_the_seed():
-    eq = ParametricEQ()
-    points = starting_points(eq, SearchConfig(seed=1))
-    assert len(points) == eq.restarts
-    assert torch.equal(points[0], eq.neutral())
-    assert torch.equal(points, starting_points(eq, SearchConfig(seed=1)))
-    assert not torch.equal(points, starting_points(eq, SearchConfig(seed=2)))
+def starts(eq, model, audio, **config):
+    ears = hearing(model, "text")
+    config = SearchConfig(**config)
+    fitter = Fitter(eq, model, as_target("bright"), config)
+    problems = [[fitter.prepare(Sound(a, RATE)).aim] for a in audio]
+    return starting_points(eq, ears, problems, config)
+
+
+def test_starting_points_begin_neutral_and_follow_the_seed(sounds, model):
+    eq, audio = GraphicEQ(), [sounds.noise(0.5, RATE)]
+    points, spent = starts(eq, model, audio, seed=1, restarts=4)
+    assert points.shape == (1, 4, eq.size) and spent.tolist() == [0]
+    assert torch.equal(points[0, 0], eq.neutral())
+    assert torch.equal(points, starts(eq, model, audio, seed=1, restarts=4)[0])
+    assert not torch.equal(points, starts(eq, model, audio, seed=2, restarts=4)[0])
     assert ((points >= 0) & (points <= 1)).all()
+
+
+def test_free_bands_start_near_a_sketch_of_each_sound(sounds, model):
+    eq, audio = ParametricEQ(), [sounds.noise(0.5, RATE), sounds.pluck(RATE)]
+    points, spent = starts(eq, model, audio, restarts=3)
+    assert (spent > 1).all() and (spent <= EVALUATIONS).all()
+    assert torch.equal(points[0, 1:], points[1, 1:]) and torch.equal(points[0, 1], eq.neutral())
+    alone, _ = starts(eq, model, audio[1:], restarts=3)
+    freqs = torch.logspace(1.7, 4, 40, dtype=torch.float64)
+    curves = [eq.curve_db(eq.values(p[:1]), freqs, RATE) for p in (points[1], alone[0])]
+    torch.testing.assert_close(*curves, rtol=0, atol=0.1)
+    plain, none = starts(eq, model, audio, restarts=1, optimiser="adam")
+    assert torch.equal(plain[0, 0], eq.neutral()) and none.tolist() == [0, 0]
+
+
+def test_bands_come_near_a_curve_that_bands_can_draw():
+    eq = ParametricEQ()
+    wanted = eq.values(torch.rand(1, eq.size, generator=torch.Generator().manual_seed(3)).double())
+    freqs = torch.logspace(1.5, 4.2, 64, dtype=torch.float64)
+    goal_db = eq.curve_db(wanted, freqs, RATE)[0]
+    found = nearest(eq, goal_db, freqs, RATE, 16_000.0)
+    off_db = eq.curve_db(eq.values(found[None]), freqs, RATE)[0] - goal_db
+    assert off_db.square().mean().sqrt() < 0.25 * goal_db.square().mean().sqrt()
+
+
+def test_one_start_from_a_sketch_does_what_eight_random_ones_do(sounds, model):
+    class Plain(ParametricEQ):
+        sketched = False
+        restarts = 8
+
+    for audio in (sounds.pluck(RATE), sounds.noise(1, RATE)):
+        quick, slow = (
+            equalize(audio, sample_rate=RATE, target="dark", eq=eq, model=model)
+            for eq in (ParametricEQ(), Plain())
+        )
+        assert quick.loss <= 1.03 * slow.loss
+        assert quick.evaluations < slow.evaluations / 3
 
 
 def test_the_history_falls_from_the_flat_eq_to_the_loss(sounds, model):

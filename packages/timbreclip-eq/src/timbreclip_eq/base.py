@@ -29,11 +29,14 @@ class EQ(ABC):
         name: Name of its entry.
         params: What can be turned.
         restarts: How many starting points its search needs by default.
+        sketched: Whether the first of them is near a free curve that is drawn before; for bands
+            that may lie anywhere.
     """
 
     name = ""
     params: tuple[Param, ...]
     restarts = 1
+    sketched = False
 
     @abstractmethod
     def response(self, values: Values, freqs_hz: Tensor, sample_rate: int) -> Tensor:

@@ -47,6 +47,10 @@ class Penalty:
     smoothness: float
 
 
+MODEST = Penalty(0.06, 0.15)
+"""What a search adds unless told otherwise."""
+
+
 class Losses:
     """The objective: unit parameters of many EQs to losses and gradients.
 

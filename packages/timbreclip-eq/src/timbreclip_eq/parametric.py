@@ -28,7 +28,7 @@ class ParametricEQ(EQ):
     """
 
     name = "parametric"
-    restarts = 8
+    sketched = True
 
     def __init__(self, options: ParametricOptions | None = None) -> None:
         options = options or ParametricOptions()

@@ -13,14 +13,14 @@ from timbreclip_core.errors import UsageError
 from . import adam, lbfgs
 from .base import EQ
 from .hearing import Hearing
-from .objective import Aim, Losses, Penalty
+from .objective import MODEST, Aim, Losses, Penalty
+from .sketch import sketched, spread_out
 
 OPTIMISERS = ("lbfgs", "adam")
 LOSSES = ("cosine", "directional")
 # Ten times that of ``lbfgs``: half of the evaluations, and the same loss to four digits.
 LOSS_TOLERANCE = 1e-5
 POLISH_STEP = 0.02  # of the range: the start is near the end
-SPREAD = 0.35  # of the range, either way from the neutral point: how far other starts lie
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class SearchConfig:
         loss: ``"cosine"``: distance to the target (the paper); ``"directional"``: the sound's move
             against the move from "a sound" to the words.
         restarts: Starting points; None leaves it to the EQ.
-        seed: Of the starting points after the first, which is neutral.
+        seed: Of the random starting points.
         max_evaluations: Of the loss, per starting point, for L-BFGS.
         steps: Of Adam.
         learning_rate: Of Adam; ranges have length 1.
@@ -50,10 +50,15 @@ class SearchConfig:
     max_evaluations: int = 120
     steps: int = adam.AdamConfig.steps
     learning_rate: float = adam.AdamConfig.learning_rate
-    size_penalty: float = 0.06
-    smoothness_penalty: float = 0.15
+    size_penalty: float = MODEST.size
+    smoothness_penalty: float = MODEST.smoothness
     polish_evaluations: int = 12
     max_windows: int = 8
+
+    @property
+    def penalty(self) -> Penalty:
+        """What is added to the loss."""
+        return Penalty(self.size_penalty, self.smoothness_penalty)
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -117,11 +122,12 @@ def search(
     Returns:
         Per problem, its candidates, best first. The same arguments give the same result.
     """
-    first = starting_points(eq, config)
-    owners = [p for p in range(len(problems)) for _ in first]
-    penalty = Penalty(config.size_penalty, config.smoothness_penalty)
-    losses = Losses(eq, hearing, problems, owners, penalty)
-    found = _minimise(losses, first.repeat(len(problems), 1), config)
+    start, spent = starting_points(eq, hearing, problems, config)
+    count = start.shape[1]
+    owners = [p for p in range(len(problems)) for _ in range(count)]
+    losses = Losses(eq, hearing, problems, owners, config.penalty)
+    found = _minimise(losses, start.flatten(0, 1), config)
+    found.evaluations[::count] += spent
     candidates = [
         Candidate(
             found.x[row],
@@ -132,7 +138,6 @@ def search(
         )
         for row in range(len(owners))
     ]
-    count = len(first)
     groups = [candidates[i * count : (i + 1) * count] for i in range(len(problems))]
     return [sorted(group, key=lambda c: c.loss) for group in groups]
 
@@ -157,8 +162,7 @@ def polish(
         The candidates with the polished one in front; its history goes on from the search's, whose
         losses are those of the coarser hearing.
     """
-    penalty = Penalty(config.size_penalty, config.smoothness_penalty)
-    losses = Losses(eq, hearing, problems, list(range(len(problems))), penalty)
+    losses = Losses(eq, hearing, problems, list(range(len(problems))), config.penalty)
     start = torch.stack([group[0].unit for group in found])
     quick = lbfgs.LBFGSConfig(
         max_evaluations=config.polish_evaluations,
@@ -179,14 +183,22 @@ def polish(
     return polished
 
 
-def starting_points(eq: EQ, config: SearchConfig) -> Tensor:
-    """``(restarts, size)``, float64: the neutral one, then random ones around it."""
+def starting_points(
+    eq: EQ, hearing: Hearing, problems: Sequence[Sequence[Aim]], config: SearchConfig
+) -> tuple[Tensor, Tensor]:
+    """Where each problem's searches start.
+
+    Returns:
+        ``(problems, restarts, size)``, float64: near a sketch for an EQ that wants one, then the
+        neutral point, then random ones around it; and the evaluations that the sketches took,
+        ``(problems,)``. Adam starts without a sketch.
+    """
     count = eq.restarts if config.restarts is None else config.restarts
-    generator = torch.Generator().manual_seed(config.seed)
-    noise = torch.rand(count, eq.size, generator=generator, dtype=torch.float64)
-    noise = SPREAD * (2 * noise - 1)
-    noise[0] = 0
-    return (eq.neutral() + noise).clamp(0, 1)
+    points = spread_out(eq, count, config.seed).repeat(len(problems), 1, 1)
+    if not eq.sketched or config.optimiser != "lbfgs":
+        return points, torch.zeros(len(problems), dtype=torch.long)
+    first, spent = sketched(eq, hearing, problems, config.penalty, config.seed)
+    return torch.cat([first[:, None], points], 1)[:, :count], spent
 
 
 def _minimise(losses: Losses, start: Tensor, config: SearchConfig) -> lbfgs.Minimum:
