@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import torch
 from click.testing import CliRunner
 
 from timbreclip_core import lexicon, load_model
-from timbreclip_core.checkpoints import open_checkpoint
+from timbreclip_core.checkpoints import CONFIG, open_checkpoint
 from timbreclip_core.cli.main import cli
 from timbreclip_core.encoders.small import relative_db
 from timbreclip_core.errors import CheckpointError, InputError, MissingWeightsError, UsageError
@@ -501,12 +502,13 @@ def test_only_trainings_with_one_start_go_together_and_with_that_start(
     corpus, cache, run, tmp_path
 ):
     material = given(corpus, cache)
-    starts = [export(run, tmp_path / "best", material).root]
-    list(train(tiny("run.seed=1"), tmp_path / "unlike", material))
-    starts.append(export(tmp_path / "unlike", tmp_path / "other", material).root)
+    starts = [export(run, tmp_path / "model", material).root, tmp_path / "other"]
+    shutil.copytree(*starts)
+    config = open_checkpoint(starts[1]).config
+    (starts[1] / CONFIG).write_text(json.dumps({**config, "name": "another"}))
     runs = [tmp_path / "from0", tmp_path / "from1"]
     for seed, (out, start) in enumerate(zip(runs, starts, strict=True)):
-        config = tiny("network.start=weights", f"run.seed={seed}")
+        config = tiny("network.start=weights", f"run.seed={seed}", "optimiser.steps=1")
         list(train(config, out, dataclasses.replace(material, start=start)))
     with pytest.raises(UsageError, match="began from one model"):
         export(runs[0], tmp_path / "m", material, others=[runs[1]])

@@ -54,7 +54,7 @@ choice among categories, order by measured descriptors. The same weights come fr
 
 {commands}
 
-on the same versions of the packages (`docs/datasets.md` says what FONTS holds). All settings are in
+on the same versions of the packages (`docs/datasets.md` says what FONTS and TONEJS hold). All settings are in
 `config.json`.
 
 ## Results on the validation collections
@@ -179,7 +179,8 @@ def _commands(networks: SmallNetworks, notes: Sequence[Note]) -> str:
     heard = {note.info.get("source", "") for note in notes}
     rendered = config.sounds.dataset == "rendered"  # others have no such sources
     absent = [e.name for e in own_renderers() if rendered and e.name not in heard]
-    lines = ["tclip data render all --set more=FONTS --out CORPUS"]
+    more = " --set tonejs=TONEJS" if "tonejs" in heard else ""
+    lines = [f"tclip data render all --set more=FONTS{more} --out CORPUS"]
     if absent:
         lines.append(f"rm -r {' '.join(f'CORPUS/{name}' for name in absent)}")
     further, taught = config.network.start == "weights", ""
