@@ -106,7 +106,7 @@ def lint() -> None:
     set_up(PACKAGES, dev_tools())
     run(BIN / "ruff", "check", ".")
     run(BIN / "ruff", "format", "--check", ".")
-    run(BIN / "mypy", *(f"packages/timbreclip-{p}/src" for p in PACKAGES))
+    run(BIN / "mypy", *(f"packages/timbreclip-{p}/src" for p in PACKAGES), "benchmarks", "scripts")
     run(BIN / "lint-imports")
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from timbreclip_core import Model, load_model
+from timbreclip_core.errors import TimbreClipError
 from timbreclip_core.precision import settle
 from timbreclip_train.datasets.base import Note, NoteDataset
 from timbreclip_train.datasets.opening import open_dataset
@@ -94,7 +95,8 @@ def _timed(times, name, work, *arguments):
 
 def _profile(dataset: NoteDataset, notes: list[Note], models: dict[str, Model]) -> dict[str, float]:
     """Milliseconds of one core a note, step by step."""
-    clips = [clip for _, clip in read_clips(dataset, notes[: 3 * BATCH])]
+    read = (clip for _, clip in read_clips(dataset, notes[: 3 * BATCH]))
+    clips = [clip for clip in read if not isinstance(clip, TimbreClipError)]
     length = max(c[0].shape[1] for c in clips)
     full = [c[0] for c in clips if c[0].shape[1] == length][:BATCH]
     mono = torch.stack([torch.from_numpy((c[0] + c[-1]) / 2) for c in full])[:, None]

@@ -106,7 +106,7 @@ def of_files(model: Model, files: list[Path]) -> Embed:
 
     def embed() -> np.ndarray:
         found = model.embed_files(files, kinds=("text",), jobs=1)
-        return torch.cat([r.vectors["text"].plain() for r in found]).numpy()
+        return torch.cat([r.vectors["text"].plain() for r in found if r.vectors]).numpy()
 
     return embed
 

@@ -41,8 +41,8 @@ def main() -> None:
             rows.append({"sound": result.path.name, "set": name, "most": most, "least": least})
     print(model.id)
     for row in rows:
-        most, least = (", ".join(row[end]) for end in ("most", "least"))
-        print(f"{row['sound']:16}{row['set']:13}{most:42}| {least}")
+        first, last = (", ".join(row[end]) for end in ("most", "least"))
+        print(f"{row['sound']:16}{row['set']:13}{first:42}| {last}")
     if options.json:
         options.json.write_text(json.dumps({"model": model.id, "rows": rows}, indent=1) + "\n")
 

@@ -73,14 +73,20 @@ def main() -> None:
     found = [r.vectors for r in model.embed_files(sound_files(options.sounds)) if r.vectors]
     pictures = painter.paint(painter.weights(torch.cat([v["text"] for v in found])))
 
-    report = {"model": model.id, "sounds": len(found), "scheme": scheme.weighting, "rho": {}}
+    correlation: dict[str, float] = {}
     for name in dict.fromkeys(("text", kind)):
         apart = distances(torch.cat([v[name].plain() for v in found]).numpy())
         for side in SIDES:
             seen = distances(np.stack([lab(p, side) for p in pictures]))
-            report["rho"][f"{name} vectors, {side} x {side}"] = float(spearmanr(seen, apart)[0])
-    print(f"{report['model']}: {report['sounds']} sounds, {scheme.weighting}")
-    for name, rho in report["rho"].items():
+            correlation[f"{name} vectors, {side} x {side}"] = float(spearmanr(seen, apart)[0])
+    report = {
+        "model": model.id,
+        "sounds": len(found),
+        "scheme": scheme.weighting,
+        "rho": correlation,
+    }
+    print(f"{model.id}: {len(found)} sounds, {scheme.weighting}")
+    for name, rho in correlation.items():
         print(f"{name:32}{rho:7.3f}")
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")

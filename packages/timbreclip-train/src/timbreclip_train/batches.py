@@ -264,9 +264,7 @@ class Batches:
                 found[row] = rng.choice(own[own != note])
         return found
 
-    def _others(
-        self, chosen: np.ndarray, share: float, rng: np.random.Generator
-    ) -> np.ndarray:
+    def _others(self, chosen: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
         """Notes of other patches of which the same is said, near in pitch; else the notes."""
         found = chosen.copy()
         for row in np.flatnonzero(rng.random(len(chosen)) < share):

@@ -54,8 +54,8 @@ choice among categories, order by measured descriptors. The same weights come fr
 
 {commands}
 
-on the same versions of the packages (`docs/datasets.md` says what FONTS and TONEJS hold). All settings are in
-`config.json`.
+on the same versions of the packages (`docs/datasets.md` says what FONTS and TONEJS hold). All
+settings are in `config.json`.
 
 ## Results on the validation collections
 
