@@ -48,7 +48,7 @@ it were trained, with noise on its vectors.
 {words}{teacher}
 ## Training
 
-{steps:,} of {all_steps:,} steps of {batch} sounds, the best by validation{start}{averaged};
+{steps:,} of {all_steps:,} steps of {batch} sounds, {chosen}{start}{averaged};
 multi-positive symmetric cross entropy by kind of text (Radford et al. 2021; Khosla et al. 2020),
 choice among categories, order by measured descriptors. The same weights come from
 
@@ -119,6 +119,7 @@ def model_card(
         teacher=_teacher(config.sounds.teacher),
         commands=_commands(networks, notes),
         steps=steps,
+        chosen="its end" if networks.which == "last" else "the best by validation",
         start=_start(config, origin),
         averaged=_averaged(networks),
         all_steps=config.optimiser.steps,
@@ -202,8 +203,9 @@ def _trainings(networks: SmallNetworks, given: str) -> list[str]:
         preset, changes = nearest_preset(config)
         run = f"tclip train run --preset {preset} {given} --out {folders[-1]}"
         lines.append(" \\\n        ".join([run, *(f"--set '{change}'" for change in changes)]))
-    if several or networks.with_start:
+    if several or networks.with_start or networks.which == "last":
         others = "".join(f" --with {folder}" for folder in folders[1:])
         others += " --with-start" if networks.with_start else ""
+        others += " --which last" if networks.which == "last" else ""
         lines.append(f"tclip train export {folders[0]}{others} MODEL {given}")
     return lines

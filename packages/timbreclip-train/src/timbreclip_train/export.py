@@ -52,6 +52,7 @@ def export(
         frozen = [load_run(other, which)[0].frozen() for other in others]
         networks = recipe.together([networks, *frozen], with_start)
         figures = recipe.figures(networks, material.device)
+    networks.which = which
     parts = recipe.parts(networks, state.step, figures or last_figures(run))
     with atomic_path(run / CARD) as temporary:
         temporary.write_text(parts.card, "utf-8")

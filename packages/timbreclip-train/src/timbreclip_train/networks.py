@@ -52,10 +52,12 @@ class Networks(ABC):
         encoder: Turns sounds into vectors. Several processes encode a share of a batch each, so
             their gradients of it add up; all else they see whole.
         averaged: Names of the modules whose weights have a running mean.
+        which: Of an exported training: ``"best"`` by validation, or ``"last"``.
     """
 
     encoder: nn.Module
     averaged: tuple[str, ...] = ("encoder",)
+    which = "best"
 
     @abstractmethod
     def modules(self) -> dict[str, nn.Module]:
