@@ -36,9 +36,9 @@ SoundFonts and drum kits:
 {sources}
 
 Each note was changed anew every time it was heard (equalisers, low-pass filters, limits at 4 and 8
-kHz, other pitches, other contrasts, noise, gaps, shifts, cuts). No sound is part of the weights or
-of this package; the presets' names and categories, and attributes measured of the sounds, are what
-was learnt as words.
+kHz, other pitches, other contrasts, noise, gaps, shifts, cuts{blends}).
+No sound is part of the weights or of this package; the presets' names and categories, and
+attributes measured of the sounds, are what was learnt as words.
 Whole collections were kept apart for validation and for the test (`splits.toml` of
 timbreclip-train).
 
@@ -82,6 +82,8 @@ While it was trained, a linear layer that is not part of it learnt to predict, f
 vectors, the vectors of the teacher `{name}`: {about}
 """
 
+BLENDS = """, and some sounded together
+with another preset of which the same is said"""
 
 WORDS = """
 Beside its vectors stand those of single words, by
@@ -113,6 +115,7 @@ def model_card(
         notes=len(notes),
         patches=len({note.patch for note in notes}),
         sources=_sources(notes),
+        blends=BLENDS if config.augment.blend_share else "",
         lexicon=lexicon.freeze_id(),
         source=SOURCE,
         words=WORDS.format(source=WORDS_SOURCE) if config.texts.word_vectors else "",
