@@ -281,8 +281,7 @@ def loss_command(
     model, sounds = load_model(model_name), made_sounds()
     out.mkdir(parents=True, exist_ok=True)
     chosen = [(sound, prompt) for sound in names for prompt in PROMPTS]
-    rows: list[dict[str, End]] = []
-    told: list[dict[str, object]] = []
+    ends: dict[tuple[str, str], dict[str, End]] = {}
     for sound, prompt in chosen:
         path = out / f"{sound}-{prompt}-{steps}-{model.digest[:8]}.json"
         target = parse_target([prompt])
@@ -296,18 +295,20 @@ def loss_command(
             name: run_ours(name, model, sounds[sound], target, options.get(name), restarts)
             for name in OURS
         }
-        rows.append({"reference": reference, **ours})
-        told.append({"sound": sound, "prompt": prompt})
-        told[-1] |= {name: asdict(end) for name, end in rows[-1].items()}
+        ends[sound, prompt] = {"reference": reference, **ours}
         click.echo(_line(sound, prompt, reference, ours))
-    near = statistics.median(row["reference"].near_step or 0 for row in rows)
+    near = statistics.median(step for r in ends.values() if (step := r["reference"].near_step))
     click.echo(f"reference within 1 % of its end after {near:.0f} steps (median)")
     for name in OURS:
-        held = sum(r[name].loss <= WITHIN * r["reference"].loss for r in rows)
-        click.echo(f"{name}: within 1 % of the reference or better on {held} of {len(rows)} pairs")
+        held = sum(r[name].loss <= WITHIN * r["reference"].loss for r in ends.values())
+        click.echo(f"{name}: within 1 % of the reference or better on {held} of {len(ends)} pairs")
+    rows = [
+        {"sound": sound, "prompt": prompt} | {name: asdict(end) for name, end in found.items()}
+        for (sound, prompt), found in ends.items()
+    ]
     _write(
         json_path,
-        {"setting": setting(), "model": model.id, "steps": steps, "wide": wide, "rows": told},
+        {"setting": setting(), "model": model.id, "steps": steps, "wide": wide, "rows": rows},
     )
 
 

@@ -95,8 +95,11 @@ def _timed(times, name, work, *arguments):
 
 def _profile(dataset: NoteDataset, notes: list[Note], models: dict[str, Model]) -> dict[str, float]:
     """Milliseconds of one core a note, step by step."""
-    read = (clip for _, clip in read_clips(dataset, notes[: 3 * BATCH]))
-    clips = [clip for clip in read if not isinstance(clip, TimbreClipError)]
+    clips = []
+    for _, clip in read_clips(dataset, notes[: 3 * BATCH]):
+        if isinstance(clip, TimbreClipError):
+            raise clip
+        clips.append(clip)
     length = max(c[0].shape[1] for c in clips)
     full = [c[0] for c in clips if c[0].shape[1] == length][:BATCH]
     mono = torch.stack([torch.from_numpy((c[0] + c[-1]) / 2) for c in full])[:, None]

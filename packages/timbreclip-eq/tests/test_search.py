@@ -223,6 +223,8 @@ def test_starting_points_begin_neutral_and_follow_the_seed(sounds, model):
     assert torch.equal(points, starts(eq, model, audio, seed=1, restarts=4)[0])
     assert not torch.equal(points, starts(eq, model, audio, seed=2, restarts=4)[0])
     assert ((points >= 0) & (points <= 1)).all()
+    for each in (eq, ParametricEQ()):
+        assert starts(each, model, audio)[0].shape[1] == each.restarts
 
 
 def test_free_bands_start_near_a_sketch_of_each_sound(sounds, model):

@@ -1,5 +1,5 @@
 import io
-import pickle
+import json
 import tarfile
 from pathlib import Path
 
@@ -48,7 +48,8 @@ def folder(tmp_path: Path) -> Path:
 def test_a_package_is_a_preset_with_the_family_of_its_program(folder: Path) -> None:
     renderer = ToneJsRenderer({"tonejs": str(folder)})
     renderer.check()
-    presets = pickle.loads(pickle.dumps(renderer.presets()))
+    presets = renderer.presets()
+    assert json.loads(json.dumps([p.payload for p in presets])) == [p.payload for p in presets]
     assert [(p.id, p.name, p.category) for p in presets] == [
         ("tonejs-flute", "flute", "pipe"),
         ("tonejs-guitar-nylon", "nylon guitar", "guitar"),

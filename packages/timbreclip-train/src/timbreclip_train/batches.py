@@ -19,7 +19,7 @@ from . import mel_augment, truths
 from .config import TrainConfig
 from .datasets.base import Note
 from .judge import NAMES, Judge, ranks
-from .measured.corpus import numbered_patches
+from .measured.corpus import numbered, numbered_patches
 
 FEWEST_PATCHES = 5  # of a category or a drum: fewer have no place among those asked for
 FARTHEST_BLEND = 5  # semitones
@@ -141,9 +141,7 @@ def alternatives(
 
 def told_alike(notes: Sequence[Note]) -> NDArray[np.int64]:
     """A number for what is said of every note, its title apart, ``(notes,)``; 0 for nothing."""
-    number: dict[tuple[str, ...], int] = {(): 0}
-    told = [truths.facts_of(note) for note in notes]
-    return np.array([number.setdefault(facts, len(number)) for facts in told], np.int64)
+    return numbered([(), *map(truths.facts_of, notes)])[1:]
 
 
 def members(number: NDArray[np.int64]) -> list[NDArray[np.int64]]:

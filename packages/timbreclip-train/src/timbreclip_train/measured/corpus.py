@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,5 +95,10 @@ def _write_qualities(path: Path, described: Described) -> None:
 
 def numbered_patches(notes: Sequence[Note]) -> NDArray[np.int64]:
     """A number for the patch of every note, from 0 in the order of first notes, ``(notes,)``."""
-    number = {patch: i for i, patch in enumerate(dict.fromkeys(note.patch for note in notes))}
-    return np.array([number[note.patch] for note in notes], np.int64)
+    return numbered([note.patch for note in notes])
+
+
+def numbered(values: Sequence[Hashable]) -> NDArray[np.int64]:
+    """Equal values to equal numbers, from 0 in the order of their first appearance."""
+    number = {value: i for i, value in enumerate(dict.fromkeys(values))}
+    return np.array([number[value] for value in values], np.int64)

@@ -26,15 +26,9 @@ class RenderError(TimbreClipError):
 class MissingSynthError(TimbreClipError):
     """A synthesiser, its presets or its samples are not installed; the message says how."""
 
-    def __init__(self, what: str, packages: tuple[str, ...]) -> None:
-        super().__init__(f"{what} is not installed. Run: apt-get install {' '.join(packages)}")
-
-
-class MissingSoundsError(MissingSynthError):
-    """Sounds that no Debian package has; the message says where they come from."""
-
-    def __init__(self, message: str) -> None:
-        TimbreClipError.__init__(self, message)
+    def __init__(self, what: str, packages: tuple[str, ...] = (), *, how: str = "") -> None:
+        how = how or f"Run: apt-get install {' '.join(packages)}"
+        super().__init__(f"{what} is not installed. {how}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,18 +41,19 @@ class Known:
     """Presets, ``BANK:PROGRAM`` with * for any, that are not what General MIDI calls them."""
 
 
-_A320U_SHARED = """
-Aahs *; Acoustic Bass *; ArcoCello *; Aux Bass *; Bagpipe *; Bassoon *; CP70 *; Celesta *;
-Church Org *; Clari *; Clavinet *; DX EP *; Dist Gtr *; Dulcimer *; EPa *; EPb *; English Horn
-*; Glock *; Gtr Harmonics *; Gtr Mute *; Harmon Mute *; Harpsichord *; Jazz Guitar *; Kalimba *;
-Marimba *; N Guitar *; OD Gtr *; Piano *; Pick Bass *; PizzViolin *; Recorder *; Reed Wave *;
-Sax *; Slap Bass *; Steel AcGtr *; SteelDrum *; Strat *; TimpDrum *; Trombone *; TroubHarp *;
-TroubHrp *; Tuba *; Vibes *; Violin *; Xylophone *; Fretless Bass*; Agogo Bell; Brush Snare;
-Castanets; Click808; Cowbell; Cowbell808; E Bongo Rim 1; Filter Snap; FretNoise; Guiro Up;
-Helicopter; KickVerb; M Bongo Tone 1; Quica Down Strok; Quica Hi Tone; Quinto Tone;
-QuintoClosedSlap; Ride Ping; Rim Shot; Scratch 1; Snare808; SnareVerb; Syn Drum Wave; Timbale
-Rimshot; Timbale Strike; Vibra Loop; Wood Block
-"""
+_A320U_SHARED = tuple(
+    """Aahs *; Acoustic Bass *; ArcoCello *; Aux Bass *; Bagpipe *; Bassoon *; CP70 *; Celesta *;
+Church Org *; Clari *; Clavinet *; DX EP *; Dist Gtr *; Dulcimer *; EPa *; EPb *;
+English Horn *; Glock *; Gtr Harmonics *; Gtr Mute *; Harmon Mute *; Harpsichord *;
+Jazz Guitar *; Kalimba *; Marimba *; N Guitar *; OD Gtr *; Piano *; Pick Bass *;
+PizzViolin *; Recorder *; Reed Wave *; Sax *; Slap Bass *; Steel AcGtr *; SteelDrum *;
+Strat *; TimpDrum *; Trombone *; TroubHarp *; TroubHrp *; Tuba *; Vibes *; Violin *;
+Xylophone *; Fretless Bass*; Agogo Bell; Brush Snare; Castanets; Click808; Cowbell;
+Cowbell808; E Bongo Rim 1; Filter Snap; FretNoise; Guiro Up; Helicopter; KickVerb;
+M Bongo Tone 1; Quica Down Strok; Quica Hi Tone; Quinto Tone; QuintoClosedSlap; Ride Ping;
+Rim Shot; Scratch 1; Snare808; SnareVerb; Syn Drum Wave; Timbale Rimshot; Timbale Strike;
+Vibra Loop; Wood Block""".replace("\n", " ").split("; ")
+)
 """Families of recordings of A320U, of which TimGM6mb has some or all."""
 
 
@@ -86,7 +87,7 @@ KNOWN = (
         "denemo-data",
         "GPL-2.0-only",
         "Milton Paredes",
-        shared=tuple(_A320U_SHARED.replace("\n", " ").strip().split("; ")),
+        shared=_A320U_SHARED,
         left_out=("127:*", "128:127", "128:56"),  # Roland's CM-64 in its own order; effects
     ),
 )

