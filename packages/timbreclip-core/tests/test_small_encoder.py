@@ -7,15 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timbreclip_core.checkpoints import write_checkpoint
-from timbreclip_core.encoders.small import (
-    FLOOR_DB,
-    SmallEncoder,
-    SmallShape,
-    load,
-    mel_centres_hz,
-    mel_filters,
-    relative_db,
-)
+from timbreclip_core.encoders.mel import FLOOR_DB, mel_centres_hz, mel_filters, relative_db
+from timbreclip_core.encoders.small import SmallEncoder, SmallEnsemble, SmallShape, load
 from timbreclip_core.errors import CheckpointError
 
 torch.set_num_threads(1)
@@ -180,6 +173,40 @@ def test_a_saved_encoder_loads_frozen_and_in_float32(tmp_path):
     assert again.spaces == SPACES
     x = torch.randn(1, 128_000)
     assert float((again(x)["text"] * encoder(x)["text"]).sum()) > 0.9999
+
+
+def two():
+    networks = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        networks.append(SmallEncoder(NARROW, SPACES).freeze())
+    return networks
+
+
+def test_a_cosine_of_an_ensemble_is_the_mean_of_its_networks():
+    networks, x = two(), torch.randn(2, 128_000)
+    both = SmallEnsemble(networks, SPACES).freeze()(x)
+    for kind, vectors in both.items():
+        alone = [network(x)[kind] for network in networks]
+        expected = sum(float(v[0] @ v[1]) for v in alone) / 2
+        assert vectors.shape[1] == sum(v.shape[1] for v in alone)
+        assert float(vectors[0] @ vectors[1]) == pytest.approx(expected, abs=1e-5)
+        assert float(vectors[0].norm()) == pytest.approx(1, abs=1e-5)
+
+
+def test_networks_of_a_folder_become_an_ensemble(tmp_path):
+    networks, x = two(), torch.randn(2, 128_000)
+    shape = {**vars(NARROW), "widths": list(NARROW.widths)}
+    files = [f"{n}.safetensors" for n in range(2)]
+    told = [{"file": file, "shape": shape} for file in files]
+    options = {"name": "small", "networks": told, "spaces": SPACES}
+    config = {"name": "x", "licence": "none", "encoder": options, "space": None}
+    states = {f: n.state_dict() for f, n in zip(files, networks, strict=True)}
+    write_checkpoint(tmp_path / "m", config, states)
+    again, expected = load(tmp_path / "m"), SmallEnsemble(networks, SPACES)(x)
+    assert again.name == "small" and not again.training
+    for kind, vectors in again(x).items():
+        torch.testing.assert_close(vectors, expected[kind].detach(), rtol=0, atol=1e-6)
 
 
 def test_weights_of_other_sizes_are_refused(tmp_path):

@@ -8,13 +8,14 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from timbreclip_core.checkpoints import write_checkpoint
 from timbreclip_core.errors import CheckpointError, UsageError
 from timbreclip_core.files import sha256
-from timbreclip_core.spaces.small import SmallSpace, load
+from timbreclip_core.spaces.small import Projection, Projections, SmallSpace, load
 from timbreclip_core.text_encoder import (
     TextEncoder,
     TextShape,
     TruncatedTextWarning,
     open_tokenizer,
     quantise,
+    unpacked,
 )
 from timbreclip_core.word_vectors import WordedEncoder, packed_words
 
@@ -98,10 +99,29 @@ def test_int8_rows_are_within_half_a_step():
     again = packed["tokens.rows"] * packed["tokens.scale"]
     step = full.tokens.rows.abs().amax(1, keepdim=True) / 127
     assert bool(((again - full.tokens.rows).abs() <= step / 2 + 1e-6).all())
-    assert {v.dtype for k, v in packed.items() if "tokens" not in k} == {torch.float16}
+    plain = {k for k in packed if "tokens" not in k and f"{k}.scales" not in packed}
+    assert {packed[k].dtype for k in plain if not k.endswith(".scales")} == {torch.float16}
 
 
-def write(folder, words=(), **changes):
+def test_int8_matrices_are_within_half_a_step_of_64_weights():
+    torch.manual_seed(2)
+    state = {"layers.0.grow.weight": torch.randn(5, 192) * torch.logspace(-3, 3, 192)}
+    rows = {"tokens.rows": torch.zeros(3, 4), "tokens.scale": torch.ones(3, 1)}
+    packed = quantise({**state, **rows})
+    assert packed["layers.0.grow.weight"].dtype == torch.int8
+    assert packed["layers.0.grow.weight.scales"].shape == (5, 3)
+    [again, whole] = [each["layers.0.grow.weight"] for each in (unpacked(packed), state)]
+    step = whole.reshape(5, 3, 64).abs().amax(2).repeat_interleave(64, 1) / 127
+    assert bool(((again - whole).abs() <= step * 0.5001).all())
+
+
+def test_what_has_its_matrices_in_float16_is_read_as_before():
+    halves = {name: value.half() for name, value in encoder().state_dict().items()}
+    assert unpacked(halves).keys() == halves.keys()
+    assert all(torch.equal(value, halves[name]) for name, value in unpacked(halves).items())
+
+
+def write(folder, words=(), copies=1, **changes):
     tokenizer().save(str(folder / "t.json"))
     (folder / "v.txt").write_text("\n".join(words))
     options = {
@@ -120,6 +140,10 @@ def write(folder, words=(), **changes):
     if options["projection"] is None:
         del options["projection"], tensors["words.safetensors"]
         sentences["projection.weight"] = weight
+    if copies > 1:
+        files = [f"words-{n}.safetensors" for n in range(copies)]
+        options["projection"] = files
+        tensors |= dict.fromkeys(files, tensors["words.safetensors"])
     if words:
         options |= {"words": "vocabulary.safetensors", "vocabulary": "vocabulary.txt"}
         vectors = torch.eye(len(words), 4)
@@ -143,6 +167,29 @@ def test_a_space_in_one_file_as_up_to_version_3_is_read(tmp_path):
     (tmp_path / "one").mkdir()
     one, two = load(write(tmp_path / "one", projection=None)), load(write(tmp_path))
     assert torch.equal(one.encode_texts(["w1 w2"]), two.encode_texts(["w1 w2"]))
+
+
+def test_several_projections_say_the_mean_of_what_each_says():
+    torch.manual_seed(3)
+    several = [
+        Projection(16, dim, hidden).requires_grad_(False) for dim, hidden in ((8, 4), (6, 0))
+    ]
+    sentences = torch.randn(2, 16)
+    joint = Projections(several)(sentences)
+    alone = [torch.nn.functional.normalize(project(sentences), dim=1) for project in several]
+    expected = sum(float(v[0] @ v[1]) for v in alone) / 2
+    assert joint.shape == (2, 14) and Projections(several).dim == 14
+    assert float(joint[0] @ joint[1]) == pytest.approx(expected, abs=1e-5)
+    assert torch.allclose(joint.norm(dim=1), torch.ones(2), atol=1e-5)
+
+
+def test_a_folder_may_have_a_projection_for_each_network(tmp_path):
+    (tmp_path / "one").mkdir()
+    one, two = load(write(tmp_path / "one")), load(write(tmp_path, copies=2))
+    assert two.dim == 2 * one.dim == 16
+    for vectors in two.embed_text(["w1 w2", "w9"]).plain().chunk(2, 1):
+        expected = one.embed_text(["w1 w2", "w9"]).plain() / 2**0.5
+        assert torch.allclose(vectors, expected, atol=1e-6)
 
 
 def test_word_vectors_stand_beside_the_sentence_encoder(tmp_path):

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from timbreclip_core.descriptors import DESCRIPTORS
-from timbreclip_core.encoders.small import SmallEncoder, SmallShape, mel_centres_hz
+from timbreclip_core.encoders.mel import mel_centres_hz
+from timbreclip_core.encoders.small import SmallEncoder, SmallShape
 from timbreclip_train.judge import ranks
 from timbreclip_train.measures import MEASURES, measure
 

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from timbreclip_core.encoders.small import mel_centres_hz
+from timbreclip_core.encoders.mel import mel_centres_hz
 from timbreclip_train.config import AugmentConfig
 from timbreclip_train.measures import MEASURES, measure
 from timbreclip_train.mel_augment import apply, draw, opposite, transposed

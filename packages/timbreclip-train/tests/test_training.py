@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from timbreclip_core import lexicon, load_model
 from timbreclip_core.checkpoints import CONFIG, open_checkpoint
 from timbreclip_core.cli.main import cli
-from timbreclip_core.encoders.small import relative_db
+from timbreclip_core.encoders.mel import relative_db
 from timbreclip_core.errors import CheckpointError, InputError, MissingWeightsError, UsageError
 from timbreclip_core.precision import settle
 from timbreclip_train.batches import FEWEST_PATCHES, Batches, alternatives, shares
@@ -30,8 +30,8 @@ from timbreclip_train.judge import NAMES, Judge
 from timbreclip_train.log import EVENTS, LOG, last_figures
 from timbreclip_train.loop import TrainingError, load_config, load_run, train
 from timbreclip_train.measures import MEASURES, measure
-from timbreclip_train.recipes import Material
-from timbreclip_train.recipes.base import notes_of
+from timbreclip_train.recipes import Material, recipe_of
+from timbreclip_train.recipes.base import installed, notes_of
 from timbreclip_train.recipes.small import (
     SPECTRA,
     batch_loss,
@@ -501,6 +501,46 @@ def test_the_text_side_of_the_start_may_join_in(corpus, cache, run, tmp_path):
     spaces = [m.space for m in (load_model(model.root), alone, joined)]
     said = [space.projection(space.text_encoder.encode(["dark"])) for space in spaces]
     assert torch.allclose(said[2], (said[0] + said[1]) / 2, atol=2e-2)
+
+
+def test_a_finished_model_may_stand_beside_a_training(corpus, cache, run, tmp_path):
+    material, sound = given(corpus, cache), torch.rand(1, 32_000)
+    first = export(run, tmp_path / "first", material)
+    other = tmp_path / "other"
+    list(train(tiny("run.seed=1", "network.version=2"), other, material))
+    export(other, tmp_path / "second", material)
+    command = ["train", "export", str(other), str(tmp_path / "m"), "--beside", str(first.root)]
+    done = CliRunner().invoke(cli, [*command, "--root", str(corpus.root), "--cache", str(cache)])
+    assert done.exit_code == 0, done.output
+    models = [load_model(tmp_path / name) for name in ("m", "second", "first")]
+    for kind in ("text", "timbre"):
+        both, *parts = (m.embed_audio(sound, sample_rate=32_000, kind=kind).plain() for m in models)
+        assert torch.allclose(both, torch.cat(parts, 1) / 2**0.5, atol=1e-5)
+    both, *parts = (m.embed_text(["dark", "bass drum"]).plain() for m in models)
+    assert torch.allclose(both, torch.cat(parts, 1) / 2**0.5, atol=1e-5)
+    assert models[0].reference.shape[1] == both.shape[1]
+    assert models[0].encoder.spaces["text"] == "timbreclip-small-2/text"
+    record, card = models[0].checkpoint.config, (tmp_path / "m" / "README.md").read_text()
+    assert [each["model"] for each in record["training"]["beside"]] == [first.id]
+    assert np.isfinite(record["training"]["validation"]["category"])
+    assert "ensemble of 2 networks" in card and f"# What stands beside it: {first.id}" in card
+    assert "tclip train export DIR --beside BESIDE1 MODEL" in card
+    start = dataclasses.replace(material, start=tmp_path / "m")
+    networks = recipe_of(tiny("network.start=weights"))(tiny("network.start=weights"), start)
+    networks.open()
+    begun = networks.fresh()
+    assert torch.allclose(begun.encoder.to_text.weight, models[1].encoder.to_text.weight)
+    assert torch.allclose(begun.projection.weight, models[1].space.projection.weight)
+
+
+def test_what_cannot_stand_beside_a_training_is_refused(corpus, cache, run, tmp_path):
+    material = given(corpus, cache)
+    words = installed("small")
+    with pytest.raises(UsageError, match="cannot stand beside"):
+        export(run, tmp_path / "m", material, beside=[words])
+    with pytest.raises(CheckpointError, match="no timbreclip model"):
+        export(run, tmp_path / "m", material, beside=[tmp_path])
+    assert not (tmp_path / "m").exists()
 
 
 def test_only_trainings_with_one_start_go_together_and_with_that_start(

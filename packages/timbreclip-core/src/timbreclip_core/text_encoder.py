@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 TEXTS_AT_ONCE = 64
+GROUP = 64
+SCALES = ".scales"  # after the name of a matrix in int8
 
 
 class TruncatedTextWarning(UserWarning):
@@ -140,10 +142,40 @@ def open_tokenizer(path: Path) -> Tokenizer:
 
 
 def quantise(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What goes to disk: the token table in int8 with a scale per row, the rest in float16."""
-    rows = state["tokens.rows"].float() * state["tokens.scale"]
-    scale = rows.abs().amax(1, keepdim=True).clamp(min=1e-8) / 127
-    packed = {k: v.half() for k, v in state.items() if not k.startswith("tokens.")}
-    packed["tokens.rows"] = (rows / scale).round().to(torch.int8)
-    packed["tokens.scale"] = scale
+    """What goes to disk: the token table and matrices in int8, the rest in float16.
+
+    The table has a scale for every row, a matrix one for every 64 weights of a row.
+    """
+    table = state["tokens.rows"].float() * state["tokens.scale"]
+    packed: dict[str, Tensor] = {}
+    packed["tokens.rows"], packed["tokens.scale"] = rows_in_int8(table)
+    for name, value in state.items():
+        if name.startswith("layers.") and value.ndim == 2:
+            groups, scale = rows_in_int8(value.float().reshape(-1, _group(value)))
+            packed[name] = groups.reshape(value.shape)
+            packed[f"{name}{SCALES}"] = scale.reshape(len(value), -1)
+        elif name not in packed:
+            packed[name] = value.half()
     return packed
+
+
+def rows_in_int8(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """``(rows, width)`` in int8, and each row's scale ``(rows, 1)``."""
+    scale = rows.abs().amax(1, keepdim=True).clamp(min=1e-8) / 127
+    return (rows / scale).round().to(torch.int8), scale
+
+
+def unpacked(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What ``quantise`` made, as ``TextEncoder`` takes it; and what had its matrices in float16."""
+    state = {name: value for name, value in packed.items() if not name.endswith(SCALES)}
+    for name in packed.keys() - state.keys():
+        matrix = packed[name.removesuffix(SCALES)]
+        groups = matrix.reshape(-1, _group(matrix)).float() * packed[name].reshape(-1, 1)
+        state[name.removesuffix(SCALES)] = groups.reshape(matrix.shape)
+    return state
+
+
+def _group(matrix: Tensor) -> int:
+    """Weights of a row with one scale: a single large one makes all that share its scale coarse."""
+    width = matrix.shape[1]
+    return GROUP if width % GROUP == 0 else width

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .inflect import singular
-from .text_encoder import TextEncoder
+from .text_encoder import TextEncoder, rows_in_int8
 
 _WORD = re.compile(r"[a-z]+|[0-9]+")
 
@@ -105,6 +105,5 @@ def packed_words(vectors: Tensor, weight: Tensor) -> dict[str, Tensor]:
         vectors: ``(words, width)``.
         weight: Of each word in a text, ``(words,)``.
     """
-    unit = F.normalize(vectors.float(), dim=1)
-    scale = unit.abs().amax(1, keepdim=True).clamp(min=1e-8) / 127
-    return {"rows": (unit / scale).round().to(torch.int8), "scale": scale * weight[:, None]}
+    rows, scale = rows_in_int8(F.normalize(vectors.float(), dim=1))
+    return {"rows": rows, "scale": scale * weight[:, None]}

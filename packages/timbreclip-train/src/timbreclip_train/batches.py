@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from timbreclip_core.encoders.small import relative_db
+from timbreclip_core.encoders.mel import relative_db
 
 from . import mel_augment, truths
 from .config import TrainConfig

@@ -24,7 +24,7 @@ TEXT = """\
 Sounds and words in one space: an audio encoder of about {millions:.1f} million parameters that
 hears 4 s of mono audio at 32 kHz, and a sentence encoder with two layers after it. "text"
 vectors ({dim} numbers) compare sounds with words, "timbre" vectors ({hidden} numbers) sounds with
-sounds.
+sounds.{ensemble}
 
 ## Data
 
@@ -77,6 +77,12 @@ speech and environmental sound are outside what it was taught. It knows English.
 of level or of stereo. Do not use it to judge people by their voices.
 """
 
+ENSEMBLE = """
+
+It is an ensemble of {count} networks that were trained apart: a vector is theirs one after another,
+so that a cosine is the mean of theirs (Lakshminarayanan et al. 2017). What follows is about
+version {version}; {models}, whose card is at the end, stands beside it."""
+
 TEACHER = """
 While it was trained, a linear layer that is not part of it learnt to predict, from its "timbre"
 vectors, the vectors of the teacher `{name}`: {about}
@@ -106,12 +112,13 @@ def model_card(
         notes: That it learnt from.
     """
     config, origin = networks.config, networks.origin
-    weights = sum(p.numel() for p in networks.encoder.parameters())
+    each = [network for network, _ in networks.each()]
     card = TEXT.format(
         version=config.network.version,
-        millions=weights / 1e6,
-        dim=config.network.dim,
-        hidden=config.network.hidden,
+        millions=sum(p.numel() for network in each for p in network.parameters()) / 1e6,
+        dim=sum(network.shape.dim for network in each),
+        hidden=sum(network.shape.hidden for network in each),
+        ensemble=_ensemble(networks),
         notes=len(notes),
         patches=len({note.patch for note in notes}),
         sources=_sources(notes),
@@ -129,7 +136,9 @@ def model_card(
         batch=config.optimiser.batch,
         rows="\n".join(f"| {name} | {value:.3f} |" for name, value in figures.items()),
     )
-    return card + _earlier(origin)
+    cards = [("What it started from", origin)] if origin else []
+    cards += [("What stands beside it", model.origin) for model in networks.beside]
+    return card + "".join(_quoted(title, other) for title, other in cards)
 
 
 def _sources(notes: Sequence[Note]) -> str:
@@ -169,12 +178,19 @@ def _averaged(networks: SmallNetworks) -> str:
     return told
 
 
-def _earlier(origin: Mapping[str, Any]) -> str:
-    """The card of the model that it started from, a level deeper."""
-    if not origin:
+def _ensemble(networks: SmallNetworks) -> str:
+    """Which models stand beside it, if any."""
+    if not networks.beside:
         return ""
+    models = " and ".join(model.origin["model"] for model in networks.beside)
+    version, count = networks.config.network.version, len(networks.each())
+    return ENSEMBLE.format(count=count, version=version, models=models)
+
+
+def _quoted(title: str, origin: Mapping[str, Any]) -> str:
+    """The card of another model, a level deeper."""
     lines = [f"#{line}" if line.startswith("#") else line for line in origin["card"].splitlines()]
-    return f"\n# What it started from: {origin['model']}\n\n" + "\n".join(lines) + "\n"
+    return f"\n# {title}: {origin['model']}\n\n" + "\n".join(lines) + "\n"
 
 
 def _commands(networks: SmallNetworks, notes: Sequence[Note]) -> str:
@@ -206,9 +222,10 @@ def _trainings(networks: SmallNetworks, given: str) -> list[str]:
         preset, changes = nearest_preset(config)
         run = f"tclip train run --preset {preset} {given} --out {folders[-1]}"
         lines.append(" \\\n        ".join([run, *(f"--set '{change}'" for change in changes)]))
-    if several or networks.with_start or networks.which == "last":
+    if several or networks.with_start or networks.which == "last" or networks.beside:
         others = "".join(f" --with {folder}" for folder in folders[1:])
         others += " --with-start" if networks.with_start else ""
         others += " --which last" if networks.which == "last" else ""
+        others += "".join(f" --beside BESIDE{n}" for n, _ in enumerate(networks.beside, 1))
         lines.append(f"tclip train export {folders[0]}{others} MODEL {given}")
     return lines

@@ -223,6 +223,14 @@ def _user_cache() -> Path:
     is_flag=True,
     help="Let the text side of the model that it started from (--start) speak as well.",
 )
+@click.option(
+    "--beside",
+    multiple=True,
+    metavar="MODEL",
+    type=EXISTING,
+    help="Let this finished model hear and speak beside the training: vectors get longer, and a "
+    "cosine is the mean of theirs. May be given several times.",
+)
 @_data_options
 def export_command(
     run_folder: Path,
@@ -230,6 +238,7 @@ def export_command(
     which: str,
     others: tuple[Path, ...],
     with_start: bool,
+    beside: tuple[Path, ...],
     **given: Any,
 ) -> None:
     """Write the model of the training in RUN, finished or not, to FOLDER."""
@@ -237,7 +246,7 @@ def export_command(
     from .loop import load_config
 
     material = _material(load_config(run_folder), **given)
-    checkpoint = export(run_folder, folder, material, which, others, with_start)
+    checkpoint = export(run_folder, folder, material, which, others, with_start, beside)
     click.echo(f"{checkpoint.root}  {checkpoint.id}")
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from timbreclip_core.checkpoints import Checkpoint, write_checkpoint
+from timbreclip_core.checkpoints import Checkpoint, open_checkpoint, write_checkpoint
 from timbreclip_core.errors import UsageError
 from timbreclip_core.files import atomic_path
 
@@ -24,6 +24,7 @@ def export(
     which: str = "best",
     others: Sequence[Path] = (),
     with_start: bool = False,
+    beside: Sequence[Path] = (),
 ) -> Checkpoint:
     """Write the model folder of a training, with the running mean of the weights.
 
@@ -37,9 +38,11 @@ def export(
             averaged with it (``Recipe.together``) and validated anew.
         with_start: Whether the text side of the model that they started from, ``material.start``,
             joins in.
+        beside: Folders of finished models whose vectors are to stand beside those of this one.
 
     Raises:
-        UsageError: One of ``others`` has other settings, or cannot be averaged.
+        UsageError: One of ``others`` has other settings, or cannot be averaged; one of ``beside``
+            is another kind of model.
     """
     config = load_config(run)
     for other in others:
@@ -51,6 +54,9 @@ def export(
     if others or with_start:
         frozen = [load_run(other, which)[0].frozen() for other in others]
         networks = recipe.together([networks, *frozen], with_start)
+    if beside:
+        networks = recipe.beside(networks, [open_checkpoint(model) for model in beside])
+    if others or with_start or beside:
         figures = recipe.figures(networks, material.device)
     networks.which = which
     parts = recipe.parts(networks, state.step, figures or last_figures(run))

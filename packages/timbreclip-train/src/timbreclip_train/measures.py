@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
 from timbreclip_core.descriptors import spectral_from_power
-from timbreclip_core.encoders.small import mel_centres_hz
+from timbreclip_core.encoders.mel import mel_centres_hz
 
 BANDS = 96
 MEASURES = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from timbreclip_core.encoders.small import mel_centres_hz
+from timbreclip_core.encoders.mel import mel_centres_hz
 
 from .config import AugmentConfig
 

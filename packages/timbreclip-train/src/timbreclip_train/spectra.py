@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from timbreclip_core.audio import resample, to_mono
-from timbreclip_core.encoders.small import HOP, SAMPLE_RATE, SECONDS, SmallEncoder, SmallShape
+from timbreclip_core.encoders.mel import HOP, SAMPLE_RATE, SECONDS
+from timbreclip_core.encoders.small import SmallEncoder, SmallShape
 from timbreclip_core.errors import InputError, TimbreClipError
 from timbreclip_core.files import atomic_path
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from timbreclip_core import lexicon
-from timbreclip_core.encoders.base import unit
-from timbreclip_core.encoders.small import SmallEncoder, mel_centres_hz, relative_db
-from timbreclip_core.spaces.small import Projection
+from timbreclip_core.encoders.base import TEXT, unit
+from timbreclip_core.encoders.mel import MelEncoder, mel_centres_hz, relative_db
+from timbreclip_core.spaces.small import Projection, Projections
 
 from . import text as wording
 from . import truths
@@ -68,7 +68,9 @@ class Validation:
         """Held-out notes."""
         return self.judge.sounds
 
-    def figures(self, encoder: SmallEncoder, projection: Projection) -> dict[str, float]:
+    def figures(
+        self, encoder: MelEncoder, projection: Projection | Projections
+    ) -> dict[str, float]:
         """All figures; shares and correlations, 0 to 1.
 
         ``category`` is the share of patches whose category is found first (``other_words``: said
@@ -90,24 +92,25 @@ class Validation:
                 **self._equalised(encoder, projection),
             }
 
-    def _embed(self, encoder: SmallEncoder, chosen: np.ndarray, tilt: float = 0.0) -> Tensor:
-        hz = mel_centres_hz(encoder.shape.bands)
+    def _embed(self, encoder: MelEncoder, chosen: np.ndarray, tilt: float = 0.0) -> Tensor:
+        hz = mel_centres_hz(encoder.bands)
         gain = 10 ** (tilt * (hz / 1_000).log2() / 10)
         parts = []
         for part in np.array_split(chosen, max(1, len(chosen) // NOTES_AT_ONCE)):
             decibels = relative_db(self.sounds.mel_power(part) * gain[:, None])
             with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
-                hidden = encoder.hidden(decibels)
-            parts.append(unit(encoder.to_text(hidden)))
+                parts.append(encoder.vectors(decibels)[TEXT])
         return torch.cat(parts)
 
-    def _words(self, words: Sequence[str], projection: Projection) -> Tensor:
+    def _words(self, words: Sequence[str], projection: Projection | Projections) -> Tensor:
         """Prompt ensembles ``(words, dim)``."""
         said = [template.format(word) for word in words for template in TEMPLATES]
         vectors = unit(projection(self.text(said))).reshape(len(words), len(TEMPLATES), -1)
         return unit(vectors.mean(1))
 
-    def _categories(self, vectors: Tensor, projection: Projection) -> dict[str, float]:
+    def _categories(
+        self, vectors: Tensor, projection: Projection | Projections
+    ) -> dict[str, float]:
         """Shares of patches whose category is the closest, in its own and in other words."""
         of_note = [truths.category_of(note) for note in self.sounds.notes]
         names = sorted({name for name in of_note if name and _other_words(name)})
@@ -126,7 +129,7 @@ class Validation:
             found[f"{name}_balanced"] = float(torch.stack(shares).mean())
         return found
 
-    def _drums(self, vectors: Tensor, projection: Projection) -> dict[str, float]:
+    def _drums(self, vectors: Tensor, projection: Projection | Projections) -> dict[str, float]:
         """The mean over drums of the share of sounds that are told from other drums."""
         of_note = [truths.drum_of(note) for note in self.sounds.notes]
         counts = Counter(drum for drum in of_note if drum)
@@ -140,7 +143,7 @@ class Validation:
         shares = [right[truth[place] == c].float().mean() for c in truth[place].unique()]
         return {"drums_balanced": float(torch.stack(shares).mean())}
 
-    def _titles(self, vectors: Tensor, projection: Projection) -> dict[str, float]:
+    def _titles(self, vectors: Tensor, projection: Projection | Projections) -> dict[str, float]:
         """Shares of titles with a patch of theirs among the ten closest, and the other way."""
         titles = [note.text.get("title", ("",))[0] for note in self.sounds.notes]
         rows = [i for i, title in enumerate(titles) if title]
@@ -164,7 +167,7 @@ class Validation:
         best.scatter_reduce_(0, rows_of, scores[torch.tensor(rows)], "amax")
         return best, torch.from_numpy(first)
 
-    def _follows(self, vectors: Tensor, projection: Projection) -> dict[str, float]:
+    def _follows(self, vectors: Tensor, projection: Projection | Projections) -> dict[str, float]:
         values = self.judge.unchanged(np.arange(len(self.sounds)))
         cosines = vectors @ self._words(list(FOLLOWED), projection).T
         found, pitch = {}, pitches_of(self.sounds.notes)
@@ -174,7 +177,9 @@ class Validation:
             found[f"follows_{word}"] = rank_correlation(cosines[:, i], sign * deviation)
         return {**found, "follows_words": self._follows_words(vectors, values, projection)}
 
-    def _follows_words(self, vectors: Tensor, values: np.ndarray, projection: Projection) -> float:
+    def _follows_words(
+        self, vectors: Tensor, values: np.ndarray, projection: Projection | Projections
+    ) -> float:
         """Mean over the lexicon's training words, each against its principal descriptor."""
         words = lexicon.words(held_out=False)
         cosines = vectors @ self._words([w.text for w in words], projection).T
@@ -187,7 +192,9 @@ class Validation:
                 found.append(rank_correlation(cosines[known, i], order))
         return float(np.mean(found)) if found else 0.0
 
-    def _equalised(self, encoder: SmallEncoder, projection: Projection) -> dict[str, float]:
+    def _equalised(
+        self, encoder: MelEncoder, projection: Projection | Projections
+    ) -> dict[str, float]:
         step = max(1, len(self.sounds) // EQ_NOTES)
         chosen = np.arange(0, len(self.sounds), step)
         tilted = {s: self._embed(encoder, chosen, s * TILT_DB_PER_OCTAVE) for s in (-1, 0, 1)}

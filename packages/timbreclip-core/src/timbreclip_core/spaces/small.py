@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ..checkpoints import Checkpoint, open_checkpoint
 from ..errors import CheckpointError
 from ..inflect import singular
-from ..text_encoder import TextEncoder, TextShape, open_tokenizer
+from ..text_encoder import TextEncoder, TextShape, open_tokenizer, unpacked
 from ..word_vectors import WordedEncoder, WordVectors
 from .base import Space
 
@@ -61,6 +61,28 @@ class Projection(nn.Module):
         return found + self.down(self.drop(units))
 
 
+class Projections(nn.Module):
+    """Several projections, each for a network of its own; their vectors stand one after another.
+
+    Args:
+        several: Of one input.
+
+    Attributes:
+        dim: Numbers in a ``"text"`` vector of all networks together.
+    """
+
+    def __init__(self, several: Sequence[Projection]) -> None:
+        super().__init__()
+        self.several = nn.ModuleList(several)
+        self.dim = sum(projection.dim for projection in several)
+
+    def forward(self, sentences: Tensor) -> Tensor:
+        """Vectors ``(texts, width)`` of any length to ``(texts, dim)``, of unit length."""
+        share = len(self.several) ** -0.5
+        found = [share * F.normalize(project(sentences), dim=-1) for project in self.several]
+        return torch.cat(found, -1)
+
+
 class SmallSpace(Space):
     """Texts, through a sentence encoder, projected to where the audio encoder puts sounds.
 
@@ -78,7 +100,7 @@ class SmallSpace(Space):
     def __init__(
         self,
         text_encoder: TextEncoder | WordedEncoder,
-        projection: Projection,
+        projection: Projection | Projections,
         space_id: str,
         near_singular: bool = False,
     ) -> None:
@@ -108,13 +130,33 @@ class SmallSpace(Space):
         return self.projection(self.text_encoder.encode(texts))
 
 
-def projection_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """Weights of the ``Projection`` of a model folder, as they are stored."""
-    options = checkpoint.config["space"]
-    if "projection" in options:
-        return checkpoint.tensors(options["projection"])
-    everything = checkpoint.tensors(options["file"])
-    return {k.removeprefix(PREFIX): v for k, v in everything.items() if k.startswith(PREFIX)}
+def open_projections(checkpoint: Checkpoint) -> list[Projection]:
+    """What follows the sentence encoder, for each network of a model folder, in float32.
+
+    Raises:
+        CheckpointError: Not the folder of such a model.
+    """
+    options, found = checkpoint.config["space"] or {}, []
+    try:
+        if "projection" in options:
+            named = options["projection"]
+            files = [named] if isinstance(named, str) else named
+            parts = [checkpoint.tensors(file) for file in files]
+        else:
+            state = checkpoint.tensors(options["file"])
+            own = {k.removeprefix(PREFIX): v for k, v in state.items() if k.startswith(PREFIX)}
+            parts = [own]
+        for weights in parts:
+            dim, width = weights["weight"].shape
+            found.append(Projection(width, dim, len(weights.get("up.bias", ()))))
+            found[-1].load_state_dict({k: v.float() for k, v in weights.items()})
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise _without_text(checkpoint, error) from error
+    return found
+
+
+def _without_text(checkpoint: Checkpoint, error: Exception) -> CheckpointError:
+    return CheckpointError(f"{checkpoint.root} has no text side for 'small': {error}")
 
 
 def open_word_vectors(checkpoint: Checkpoint) -> WordVectors | None:
@@ -132,10 +174,10 @@ def open_word_vectors(checkpoint: Checkpoint) -> WordVectors | None:
 def load(path: Path, device: str = "cpu") -> SmallSpace:
     """Read the text side of a model folder.
 
-    The options in ``config["space"]`` are ``file`` (the sentence encoder), ``projection``,
-    ``tokenizer``, ``space_id``, ``dim``, ``shape`` (of ``TextShape``), ``hidden`` (of
-    ``Projection``; 0 if absent), ``near_singular`` (of ``SmallSpace``), ``words`` and
-    ``vocabulary`` (of ``WordVectors``; none if absent).
+    The options in ``config["space"]`` are ``file`` (the sentence encoder), ``projection`` (a file,
+    or a list with one for each network), ``tokenizer``, ``space_id``, ``dim``, ``shape`` (of
+    ``TextShape``), ``near_singular`` (of ``SmallSpace``), ``words`` and ``vocabulary`` (of
+    ``WordVectors``; none if absent).
 
     Raises:
         CheckpointError: Not the folder of such a model.
@@ -147,15 +189,14 @@ def load(path: Path, device: str = "cpu") -> SmallSpace:
         tokenizer = open_tokenizer(checkpoint.file(options["tokenizer"]))
         sentences = TextEncoder(shape, tokenizer)
         state = checkpoint.tensors(options["file"])
-        sentences.load_state_dict({k: v for k, v in state.items() if not k.startswith(PREFIX)})
+        own = {k: v for k, v in state.items() if not k.startswith(PREFIX)}
+        sentences.load_state_dict(unpacked(own))
         words = open_word_vectors(checkpoint)
         encoder = WordedEncoder(sentences, words) if words else sentences
-        width = shape.width + (words.width if words else 0)
-        projection = Projection(width, options["dim"], options.get("hidden", 0))
-        own = projection_weights(checkpoint)
-        projection.load_state_dict({k: v.float() for k, v in own.items()})
         space_id = str(options["space_id"])
     except (KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"{path} has no text side for 'small': {error}") from error
+        raise _without_text(checkpoint, error) from error
+    several = open_projections(checkpoint)
+    projection = several[0] if len(several) == 1 else Projections(several)
     near = bool(options.get("near_singular", False))
     return SmallSpace(encoder.to(torch.device(device)), projection.to(device), space_id, near)

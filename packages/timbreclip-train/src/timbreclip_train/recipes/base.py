@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from timbreclip_core import lexicon
-from timbreclip_core.checkpoints import require
+from timbreclip_core.checkpoints import Checkpoint, require
 from timbreclip_core.errors import UsageError
 from timbreclip_core.plugins import EncoderEntry, plugin_manager
 
@@ -162,6 +162,18 @@ class Recipe(ABC):
             UsageError: This kind of network cannot be averaged.
         """
         raise UsageError(f'Trainings of network.name="{self.config.network.name}" stay apart.')
+
+    def beside(self, networks: Any, models: Sequence[Checkpoint]) -> Any:
+        """Frozen networks with finished models whose vectors stand beside theirs.
+
+        Args:
+            networks: Of ``Networks.frozen`` or ``together``.
+            models: Their folders.
+
+        Raises:
+            UsageError: This kind of network stands alone, or a model is of another kind.
+        """
+        raise UsageError(f'Trainings of network.name="{self.config.network.name}" stand alone.')
 
     @abstractmethod
     def parts(self, networks: Any, steps: int, figures: Mapping[str, float]) -> ModelParts:

@@ -15,8 +15,7 @@ from timbreclip_core.checkpoints import Checkpoint, open_checkpoint
 from timbreclip_core.encoders.base import unit
 from timbreclip_core.encoders.small import SmallEncoder
 from timbreclip_core.errors import InputError, MissingWeightsError, UsageError
-from timbreclip_core.spaces.small import Projection, open_word_vectors
-from timbreclip_core.spaces.small import load as load_space
+from timbreclip_core.spaces.small import Projection, open_projections, open_word_vectors
 from timbreclip_core.word_vectors import WordVectors
 
 from ..batches import Batch, Batches
@@ -41,6 +40,7 @@ from ..truths import GROUPS, Speaker
 from ..validate import Validation
 from .base import Material, ModelParts, Prepared, Recipe, installed, notes_of
 from .groups import group_size, in_groups
+from .small_beside import beside, open_neighbour
 from .small_networks import SmallNetworks, together
 
 SPECTRA = "spectra"
@@ -177,7 +177,7 @@ class SmallRecipe(Recipe):
         return Validation(judge, self.vectors, half)
 
     def figures(self, networks: SmallNetworks, device: str) -> dict[str, float]:
-        return self._validation.figures(networks.encoder, networks.projection)
+        return self._validation.figures(*networks.whole())
 
     def together(self, networks: Sequence[SmallNetworks], with_start: bool) -> SmallNetworks:
         origins = {n.origin.get("model", "random weights") for n in networks}
@@ -188,6 +188,9 @@ class SmallRecipe(Recipe):
             )
         return together(networks, self._start_layers(*origins) if with_start else None)
 
+    def beside(self, networks: SmallNetworks, models: Sequence[Checkpoint]) -> SmallNetworks:
+        return beside(networks, [open_neighbour(model) for model in models])
+
     def _start_layers(self, origin: str) -> Projection:
         """Of the model that trainings began from, whose name and digest are ``origin``."""
         start = self._start()
@@ -196,7 +199,7 @@ class SmallRecipe(Recipe):
                 f"The training began from {origin}, and {start.root} is {start.id}. Give the model "
                 "that it began from as --start FOLDER, or leave out --with-start."
             )
-        return load_space(start.root).projection
+        return open_projections(start)[0]
 
     def _start(self) -> Checkpoint:
         """The model that training starts from."""

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from timbreclip_core.checkpoints import open_checkpoint
-from timbreclip_core.encoders.base import TEXT, unit
+from timbreclip_core.encoders.base import TEXT
+from timbreclip_core.encoders.mel import MelEncoder, relative_db
 from timbreclip_core.encoders.small import WEIGHTS as AUDIO
-from timbreclip_core.encoders.small import SmallEncoder, relative_db
+from timbreclip_core.encoders.small import SmallEncoder
 from timbreclip_core.errors import CheckpointError
 from timbreclip_core.model import REFERENCE
 from timbreclip_core.spaces.small import (
@@ -30,7 +31,7 @@ from ..config import TrainConfig
 from ..minilm import load_minilm, minilm_folder
 from ..spectra import Spectra
 from .base import ModelParts, installed, spread, training_record
-from .small_networks import SmallNetworks
+from .small_networks import SmallNetworks, space_ids
 
 LARGEST_HALF = 65_504.0
 
@@ -51,19 +52,31 @@ def model_parts(
         steps: Trained.
         figures: Of the last validation.
     """
-    projection = networks.projection.state_dict()
-    reference = reference_vectors(networks.encoder, sounds)
+    encoder, _ = networks.whole()
+    tensors = {
+        SENTENCES: quantise(load_minilm().state_dict()),
+        REFERENCE: {TEXT: reference_vectors(encoder, sounds).half()},
+    }
+    for n, (network, projection) in enumerate(networks.each(), 1):
+        layers = projection.state_dict()
+        tensors[numbered(AUDIO, n)] = packed(network.state_dict())
+        tensors[numbered(PROJECTION, n)] = {name: value.half() for name, value in layers.items()}
     return ModelParts(
         config=model_config(config, networks, steps, figures),
-        tensors={
-            AUDIO: packed(networks.encoder.state_dict()),
-            SENTENCES: quantise(load_minilm().state_dict()),
-            PROJECTION: {name: value.half() for name, value in projection.items()},
-            REFERENCE: {TEXT: reference.half()},
-        },
+        tensors=tensors,
         card=model_card(networks, steps, figures, sounds.notes),
         files={TOKENIZER: minilm_folder() / TOKENIZER, **_word_vectors(config)},
     )
+
+
+def numbered(file: str, n: int) -> str:
+    """Name of the file of the n-th network, counted from 1.
+
+    >>> numbered("audio.safetensors", 1), numbered("audio.safetensors", 2)
+    ('audio.safetensors', 'audio-2.safetensors')
+    """
+    path = Path(file)
+    return file if n == 1 else f"{path.stem}-{n}{path.suffix}"
 
 
 def _word_vectors(config: TrainConfig) -> dict[str, Path]:
@@ -90,7 +103,9 @@ def model_config(
     config: TrainConfig, networks: SmallNetworks, steps: int, figures: dict[str, float]
 ) -> dict[str, Any]:
     """What ``config.json`` of the model says beside its files."""
-    encoder, has_words = networks.encoder, config.texts.word_vectors
+    each, has_words = list(networks.each()), config.texts.word_vectors
+    shapes = [asdict(network.shape) for network, _ in each]
+    spaces = space_ids(config.network)
     training = training_record(config, steps, figures)
     if len(networks.trainings) > 1:
         training["seeds"] = [each.run.seed for each in networks.trainings]
@@ -99,25 +114,27 @@ def model_config(
     if networks.with_start:
         training["with_start"] = True
     if networks.origin:
-        training["start"] = {key: networks.origin[key] for key in ("model", "training")}
+        training["start"] = _record(networks.origin)
+    if networks.beside:
+        training["beside"] = [_record(model.origin) for model in networks.beside]
     return {
         "name": "small",
         "licence": "Apache-2.0",
         "encoder": {
             "name": "small",
-            "file": AUDIO,
-            "spaces": encoder.spaces,
-            "shape": asdict(encoder.shape),
-            "temperature": networks.temperature.value(),
+            "networks": [
+                {"file": numbered(AUDIO, n), "shape": shape} for n, shape in enumerate(shapes, 1)
+            ],
+            "spaces": spaces,
+            "temperature": networks.temperature_of_all(),
         },
         "space": {
             "name": "small",
             "file": SENTENCES,
-            "projection": PROJECTION,
+            "projection": [numbered(PROJECTION, n) for n in range(1, len(each) + 1)],
             "tokenizer": TOKENIZER,
-            "space_id": encoder.spaces[TEXT],
-            "dim": config.network.dim,
-            "hidden": networks.projection.hidden,
+            "space_id": spaces[TEXT],
+            "dim": sum(shape["dim"] for shape in shapes),
             "shape": asdict(load_minilm().shape),
             "near_singular": True,
             **({"words": WORD_VECTORS, "vocabulary": VOCABULARY} if has_words else {}),
@@ -126,9 +143,13 @@ def model_config(
     }
 
 
-def reference_vectors(encoder: SmallEncoder, sounds: Spectra) -> Tensor:
+def _record(origin: dict[str, Any]) -> dict[str, Any]:
+    """What is told of another model without its card, which stands in the card of this one."""
+    return {key: origin[key] for key in ("model", "training")}
+
+
+def reference_vectors(encoder: MelEncoder, sounds: Spectra) -> Tensor:
     """``"text"`` vectors of varied training sounds, ``(sounds, dim)``: at most one note a patch."""
     chosen = np.array(spread(sounds.notes))
     with torch.no_grad():
-        hidden = encoder.hidden(relative_db(sounds.mel_power(chosen)))
-        return unit(encoder.to_text(hidden))
+        return encoder.vectors(relative_db(sounds.mel_power(chosen)))[TEXT]

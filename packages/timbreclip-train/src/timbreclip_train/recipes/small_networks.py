@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,14 +13,14 @@ from torch import Tensor, nn
 from timbreclip_core.checkpoints import Checkpoint
 from timbreclip_core.descriptors import DESCRIPTORS
 from timbreclip_core.encoders.base import TEXT, TIMBRE
-from timbreclip_core.encoders.small import SmallEncoder, SmallShape
-from timbreclip_core.errors import UsageError
-from timbreclip_core.spaces.small import Projection, projection_weights
+from timbreclip_core.encoders.small import SmallEncoder, SmallEnsemble, SmallShape, open_networks
+from timbreclip_core.errors import CheckpointError, UsageError
+from timbreclip_core.spaces.small import Projection, Projections, open_projections
 
-from ..card import CARD
 from ..config import NetworkConfig, TrainConfig
 from ..loss import Temperature
 from ..networks import Average, Networks, ParameterGroup, by_shape
+from .small_beside import Neighbour, origin_of
 
 
 def make_encoder(config: NetworkConfig) -> SmallEncoder:
@@ -53,6 +54,7 @@ class SmallNetworks(Networks):
             record) and ``card``; empty for fresh weights.
         trainings: Settings of those that it comes from: one, or what ``together`` joined.
         with_start: Whether it joined the text layers of the model that they started from, too.
+        beside: Models whose vectors stand beside those of these networks.
     """
 
     encoder: SmallEncoder
@@ -65,6 +67,7 @@ class SmallNetworks(Networks):
         self.origin: dict[str, Any] = {}
         self.trainings: tuple[TrainConfig, ...] = (config,)
         self.with_start = False
+        self.beside: tuple[Neighbour, ...] = ()
         self.encoder = make_encoder(config.network)
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._trunk.requires_grad_(config.optimiser.trunk_share > 0)
@@ -92,23 +95,39 @@ class SmallNetworks(Networks):
         """What follows them."""
         return nn.ModuleList([self.encoder.to_timbre, self.encoder.to_text])
 
+    def each(self) -> list[tuple[SmallEncoder, Projection]]:
+        """Its audio network and layers after the sentence encoder, then those beside it."""
+        found = [(self.encoder, self.projection)]
+        for model in self.beside:
+            found += zip(model.encoders, model.projections, strict=True)
+        return found
+
+    def whole(self) -> tuple[SmallEncoder | SmallEnsemble, Projection | Projections]:
+        """What hears and what speaks, with the models beside it."""
+        if not self.beside:
+            return self.encoder, self.projection
+        encoders, projections = zip(*self.each(), strict=True)
+        ensemble = SmallEnsemble(encoders, space_ids(self.config.network))
+        ensemble.freeze()
+        return ensemble, Projections(projections).eval()
+
+    def temperature_of_all(self) -> float:
+        """That cosines are divided by: the geometric mean over the models."""
+        every = [self.temperature.value(), *(model.temperature for model in self.beside)]
+        return statistics.geometric_mean(every)
+
     def start_from(self, model: Checkpoint) -> None:
-        """Take the weights of an earlier model of the same sizes.
+        """Take the weights of an earlier model of the same sizes: those of its first network.
 
         Raises:
             UsageError: It is another kind of model, or its sizes are others.
         """
         try:
-            encoder = model.config["encoder"]
-            self.encoder.load_state_dict(model.tensors(encoder["file"]))
-            self._start_projection(projection_weights(model))
-            start = torch.tensor(encoder["temperature"])
-            self.origin = {
-                "model": model.id,
-                "training": model.config["training"],
-                "card": (model.root / CARD).read_text("utf-8"),
-            }
-        except (RuntimeError, LookupError, TypeError, OSError) as error:
+            self.encoder.load_state_dict(open_networks(model)[0].state_dict())
+            self._start_projection(open_projections(model)[0].state_dict())
+            start = torch.tensor(model.config["encoder"]["temperature"])
+            self.origin = origin_of(model)
+        except (CheckpointError, RuntimeError, LookupError, TypeError, OSError) as error:
             raise UsageError(f"Training cannot start from {model.root}: {error}") from error
         with torch.no_grad():
             self.temperature.log_factor.copy_(-start.log())
