@@ -46,7 +46,7 @@ def test_the_bundled_model_is_in_the_core_wheel_and_loads(environment, wheels):
         "print(tuple(model.embed_text(['a warm pad']).shape))"
     )
     done = environment.run("python", "-c", code)
-    assert done.stdout.strip() == "(1, 256)", done.stderr
+    assert done.stdout.strip() == "(1, 512)", done.stderr
 
 
 def test_wheels_hold_no_tests_and_no_caches(wheels):

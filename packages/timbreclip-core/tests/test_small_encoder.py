@@ -146,9 +146,9 @@ def test_the_bundled_encoder_has_one_to_five_million_parameters(small):
     assert 1e6 < sum(p.numel() for p in small.encoder.parameters()) < 5e6
 
 
-def test_the_sizes_of_the_bundled_vectors_are_256_and_512(small):
+def test_the_sizes_of_the_bundled_vectors_are_512_and_1024(small):
     vectors = small.encoder(tone(440.0)[None])
-    assert {kind: v.shape[1] for kind, v in vectors.items()} == {"text": 256, "timbre": 512}
+    assert {kind: v.shape[1] for kind, v in vectors.items()} == {"text": 512, "timbre": 1_024}
 
 
 def write(folder, encoder, **changes):

@@ -29,6 +29,7 @@ from timbreclip_train.export import export
 from timbreclip_train.judge import NAMES, Judge
 from timbreclip_train.log import EVENTS, LOG, last_figures
 from timbreclip_train.loop import TrainingError, load_config, load_run, train
+from timbreclip_train.measured.describing import FOLDER, describe_notes, pick_notes
 from timbreclip_train.measures import MEASURES, measure
 from timbreclip_train.recipes import Material, recipe_of
 from timbreclip_train.recipes.base import installed, notes_of
@@ -531,6 +532,19 @@ def test_a_finished_model_may_stand_beside_a_training(corpus, cache, run, tmp_pa
     begun = networks.fresh()
     assert torch.allclose(begun.encoder.to_text.weight, models[1].encoder.to_text.weight)
     assert torch.allclose(begun.projection.weight, models[1].space.projection.weight)
+
+
+@pytest.mark.parametrize(("asked", "told"), [(1, 1), (0, 0), (2, 0)])
+def test_the_card_says_how_many_notes_of_a_patch_were_measured(
+    corpus, cache, run, tmp_path, asked, told
+):
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus.root, root)
+    described = Patches(root)
+    list(describe_notes(described, pick_notes(described, asked), root / FOLDER))
+    list(compute_missing(described, described.notes, cache / SPECTRA))
+    card = export(run, tmp_path / "m", given(described, cache)).file("README.md").read_text()
+    assert f"tclip data describe rendered --root CORPUS --per-patch {told}\n" in card
 
 
 def test_what_cannot_stand_beside_a_training_is_refused(corpus, cache, run, tmp_path):

@@ -185,9 +185,9 @@ def tclip_encoders() -> Iterator[EncoderEntry]:
 def tclip_spaces() -> Iterator[SpaceEntry]:
     yield SpaceEntry(
         name="small",
-        summary="Words of the bundled model: a contextual text encoder, 256 numbers.",
+        summary="Words of the bundled model: a contextual text encoder, 512 numbers.",
         load=_load_small_space,
-        dim=256,
+        dim=512,
         weights=_SMALL,
     )
     yield SpaceEntry(

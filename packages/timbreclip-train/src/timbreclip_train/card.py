@@ -43,8 +43,8 @@ Whole collections were kept apart for validation and for the test (`splits.toml`
 timbreclip-train).
 
 The text side is {source},
-kept as it is but for its token table in int8 and its layers in float16; only the two layers after
-it were trained, with noise on its vectors.
+kept as it is but for its token table and matrices in int8; only the two layers after it were
+trained, with noise on its vectors.
 {words}{teacher}
 ## Training
 
@@ -101,7 +101,11 @@ sentence encoder they come from reading English, in which words that are held ou
 
 
 def model_card(
-    networks: SmallNetworks, steps: int, figures: dict[str, float], notes: Sequence[Note]
+    networks: SmallNetworks,
+    steps: int,
+    figures: dict[str, float],
+    notes: Sequence[Note],
+    per_patch: int = 0,
 ) -> str:
     """Markdown for a model.
 
@@ -110,6 +114,7 @@ def model_card(
         steps: Steps trained.
         figures: Of the last validation.
         notes: That it learnt from.
+        per_patch: Of these, how many of a patch were measured; 0 for all.
     """
     config, origin = networks.config, networks.origin
     each = [network for network, _ in networks.each()]
@@ -127,7 +132,7 @@ def model_card(
         source=SOURCE,
         words=WORDS.format(source=WORDS_SOURCE) if config.texts.word_vectors else "",
         teacher=_teacher(config.sounds.teacher),
-        commands=_commands(networks, notes),
+        commands=_commands(networks, notes, per_patch),
         steps=steps,
         chosen="its end" if networks.which == "last" else "the best by validation",
         start=_start(config, origin),
@@ -193,7 +198,7 @@ def _quoted(title: str, origin: Mapping[str, Any]) -> str:
     return f"\n# {title}: {origin['model']}\n\n" + "\n".join(lines) + "\n"
 
 
-def _commands(networks: SmallNetworks, notes: Sequence[Note]) -> str:
+def _commands(networks: SmallNetworks, notes: Sequence[Note], per_patch: int) -> str:
     """What makes the model again."""
     config = networks.config
     heard = {note.info.get("source", "") for note in notes}
@@ -204,7 +209,7 @@ def _commands(networks: SmallNetworks, notes: Sequence[Note]) -> str:
     if absent:
         lines.append(f"rm -r {' '.join(f'CORPUS/{name}' for name in absent)}")
     further, taught = config.network.start == "weights", ""
-    lines.append(f"tclip data describe rendered --root CORPUS --per-patch {4 if further else 0}")
+    lines.append(f"tclip data describe rendered --root CORPUS --per-patch {per_patch}")
     if teacher := config.sounds.teacher:
         lines.append(f"tclip train teach --teacher {teacher} --root CORPUS --out TAUGHT")
         taught = " --taught TAUGHT"

@@ -210,7 +210,9 @@ class SmallRecipe(Recipe):
     ) -> ModelParts:
         from .small_model import model_parts
 
-        return model_parts(self.config, networks, self.sounds, steps, dict(figures))
+        table = open_table(self.dataset)
+        measured = table.positions if table else ()
+        return model_parts(self.config, networks, self.sounds, steps, dict(figures), measured)
 
 
 def batch_loss(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,7 @@ def model_parts(
     sounds: Spectra,
     steps: int,
     figures: dict[str, float],
+    measured: Collection[str] = (),
 ) -> ModelParts:
     """What the model folder consists of.
 
@@ -51,6 +54,7 @@ def model_parts(
         sounds: That were learnt from, for the reference sounds and the card.
         steps: Trained.
         figures: Of the last validation.
+        measured: Ids of the notes that were measured by ``tclip data describe``.
     """
     encoder, _ = networks.whole()
     tensors = {
@@ -64,7 +68,7 @@ def model_parts(
     return ModelParts(
         config=model_config(config, networks, steps, figures),
         tensors=tensors,
-        card=model_card(networks, steps, figures, sounds.notes),
+        card=model_card(networks, steps, figures, sounds.notes, _per_patch(sounds, measured)),
         files={TOKENIZER: minilm_folder() / TOKENIZER, **_word_vectors(config)},
     )
 
@@ -77,6 +81,12 @@ def numbered(file: str, n: int) -> str:
     """
     path = Path(file)
     return file if n == 1 else f"{path.stem}-{n}{path.suffix}"
+
+
+def _per_patch(sounds: Spectra, measured: Collection[str]) -> int:
+    """How many notes of a patch were measured; 0 for all, or if none was."""
+    known = Counter(note.patch for note in sounds.notes if note.id in measured)
+    return 0 if known.total() in (0, len(sounds.notes)) else max(known.values())
 
 
 def _word_vectors(config: TrainConfig) -> dict[str, Path]:
