@@ -215,6 +215,16 @@ def test_weights_of_other_sizes_are_refused(tmp_path):
         load(tmp_path / "m")
 
 
+def test_a_folder_without_networks_or_with_two_front_ends_is_refused(tmp_path):
+    encoder = narrow()
+    write(tmp_path / "none", encoder, networks=[])
+    told = [{"file": "audio.safetensors", "shape": {**vars(NARROW), "bands": b}} for b in (96, 64)]
+    write(tmp_path / "two", encoder, networks=told)
+    for name in ("none", "two"):
+        with pytest.raises(CheckpointError, match="no audio side"):
+            load(tmp_path / name)
+
+
 def test_a_config_without_sizes_is_refused(tmp_path):
     write(tmp_path / "m", narrow())
     path = tmp_path / "m" / "config.json"

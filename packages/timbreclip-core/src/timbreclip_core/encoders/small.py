@@ -140,6 +140,8 @@ def open_networks(checkpoint: Checkpoint) -> list[SmallEncoder]:
             shape = SmallShape(**{**each["shape"], "widths": tuple(each["shape"]["widths"])})
             found.append(SmallEncoder(shape, options["spaces"]))
             found[-1].load_state_dict(checkpoint.tensors(each["file"]))
+        if len({network.bands for network in found}) != 1:
+            raise ValueError("its networks have not one front end")
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{checkpoint.root} has no audio side for 'small': {error}"
@@ -156,7 +158,6 @@ def load(path: Path, device: str = "cpu") -> Encoder:
     Raises:
         CheckpointError: Not the folder of such a model.
     """
-    networks = open_networks(open_checkpoint(path))
-    first = networks[0]
-    encoder = first if len(networks) == 1 else SmallEnsemble(networks, first.spaces)
+    first, *others = open_networks(open_checkpoint(path))
+    encoder = SmallEnsemble([first, *others], first.spaces) if others else first
     return encoder.to(torch.device(device)).freeze()
