@@ -283,6 +283,10 @@ def test_programs_outside_general_midi_are_refused():
         ("synth patch", "synth patches"),
         ("glass", "glasses"),
         ("cello", "cellos"),
+        ("chorus", "choruses"),
+        ("circus", "circuses"),
+        ("lens", "lenses"),
+        ("gas", "gases"),
     ],
 )
 def test_singular_and_plural_are_inverse(one, many):

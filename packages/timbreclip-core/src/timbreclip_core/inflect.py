@@ -13,7 +13,8 @@ _IRREGULAR = {
     "tremolo": "tremolos", "vibrato": "vibratos", "solo": "solos", "piccolo": "piccolos",
     "bongo": "bongos", "banjo": "banjos", "koto": "kotos", "guiro": "guiros", "agogo": "agogos",
     "arpeggio": "arpeggios", "taiko": "taikos", "timpano": "timpani",
-    "erhu": "erhus",
+    "erhu": "erhus", "bus": "buses", "chorus": "choruses", "circus": "circuses", "gas": "gases",
+    "lens": "lenses", "octopus": "octopuses",
     # Plurals in -is that are none of "basis", "tennis" and their like.
     "shakuhachi": "shakuhachis", "bouzouki": "bouzoukis", "yidaki": "yidakis", "gusli": "guslis",
     "bansuri": "bansuris", "mariachi": "mariachis", "caxixi": "caxixis", "gankogui": "gankoguis",
