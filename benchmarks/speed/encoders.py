@@ -105,7 +105,7 @@ def of_files(model: Model, files: list[Path]) -> Embed:
     """All files, decoding and all."""
 
     def embed() -> np.ndarray:
-        found = model.embed_files(files, kinds=("text",), jobs=1)
+        found = list(model.embed_files(files, kinds=("text",), jobs=1))
         if lost := next((r.error for r in found if r.error), None):
             raise lost  # a file less would flatter the time
         return torch.cat([r.vectors["text"].plain() for r in found if r.vectors]).numpy()
