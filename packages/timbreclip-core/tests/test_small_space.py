@@ -142,7 +142,7 @@ def write(folder, words=(), copies=1, **changes):
         sentences["projection.weight"] = weight
     if copies > 1:
         files = [f"words-{n}.safetensors" for n in range(copies)]
-        options["projection"] = files
+        options |= {"projection": files, "dim": 8 * copies}
         tensors |= dict.fromkeys(files, tensors["words.safetensors"])
     if words:
         options |= {"words": "vocabulary.safetensors", "vocabulary": "vocabulary.txt"}
@@ -240,6 +240,21 @@ def test_an_empty_text_is_refused(tmp_path):
 def test_text_weights_of_other_sizes_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no text side"):
         load(write(tmp_path, shape={**vars(SHAPE), "layers": 3}))
+
+
+@pytest.mark.parametrize("change", [{"dim": 9}, {"words": ("bright", "dark", "pad"), "dim": 9}])
+def test_projections_of_other_sizes_are_refused(tmp_path, change):
+    with pytest.raises(CheckpointError, match="of other sizes"):
+        load(write(tmp_path, **change))
+
+
+def test_a_projection_for_other_vectors_is_refused(tmp_path):
+    folder = write(tmp_path, words=("bright", "dark", "pad"))
+    config = json.loads((folder / "config.json").read_text())
+    del config["space"]["words"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="of other sizes"):
+        load(folder)
 
 
 def test_the_tokenizer_file_neither_pads_nor_cuts(tmp_path):

@@ -41,6 +41,7 @@ FOLLOWED = {
 }
 
 TextVectors = Callable[[Sequence[str]], Tensor]
+TextLayers = Projection | Projections
 
 
 def rank_correlation(first: Tensor, second: Tensor) -> float:
@@ -68,9 +69,7 @@ class Validation:
         """Held-out notes."""
         return self.judge.sounds
 
-    def figures(
-        self, encoder: MelEncoder, projection: Projection | Projections
-    ) -> dict[str, float]:
+    def figures(self, encoder: MelEncoder, projection: TextLayers) -> dict[str, float]:
         """All figures; shares and correlations, 0 to 1.
 
         ``category`` is the share of patches whose category is found first (``other_words``: said
@@ -102,15 +101,13 @@ class Validation:
                 parts.append(encoder.vectors(decibels)[TEXT])
         return torch.cat(parts)
 
-    def _words(self, words: Sequence[str], projection: Projection | Projections) -> Tensor:
+    def _words(self, words: Sequence[str], projection: TextLayers) -> Tensor:
         """Prompt ensembles ``(words, dim)``."""
         said = [template.format(word) for word in words for template in TEMPLATES]
         vectors = unit(projection(self.text(said))).reshape(len(words), len(TEMPLATES), -1)
         return unit(vectors.mean(1))
 
-    def _categories(
-        self, vectors: Tensor, projection: Projection | Projections
-    ) -> dict[str, float]:
+    def _categories(self, vectors: Tensor, projection: TextLayers) -> dict[str, float]:
         """Shares of patches whose category is the closest, in its own and in other words."""
         of_note = [truths.category_of(note) for note in self.sounds.notes]
         names = sorted({name for name in of_note if name and _other_words(name)})
@@ -129,7 +126,7 @@ class Validation:
             found[f"{name}_balanced"] = float(torch.stack(shares).mean())
         return found
 
-    def _drums(self, vectors: Tensor, projection: Projection | Projections) -> dict[str, float]:
+    def _drums(self, vectors: Tensor, projection: TextLayers) -> dict[str, float]:
         """The mean over drums of the share of sounds that are told from other drums."""
         of_note = [truths.drum_of(note) for note in self.sounds.notes]
         counts = Counter(drum for drum in of_note if drum)
@@ -143,7 +140,7 @@ class Validation:
         shares = [right[truth[place] == c].float().mean() for c in truth[place].unique()]
         return {"drums_balanced": float(torch.stack(shares).mean())}
 
-    def _titles(self, vectors: Tensor, projection: Projection | Projections) -> dict[str, float]:
+    def _titles(self, vectors: Tensor, projection: TextLayers) -> dict[str, float]:
         """Shares of titles with a patch of theirs among the ten closest, and the other way."""
         titles = [note.text.get("title", ("",))[0] for note in self.sounds.notes]
         rows = [i for i, title in enumerate(titles) if title]
@@ -167,7 +164,7 @@ class Validation:
         best.scatter_reduce_(0, rows_of, scores[torch.tensor(rows)], "amax")
         return best, torch.from_numpy(first)
 
-    def _follows(self, vectors: Tensor, projection: Projection | Projections) -> dict[str, float]:
+    def _follows(self, vectors: Tensor, projection: TextLayers) -> dict[str, float]:
         values = self.judge.unchanged(np.arange(len(self.sounds)))
         cosines = vectors @ self._words(list(FOLLOWED), projection).T
         found, pitch = {}, pitches_of(self.sounds.notes)
@@ -177,9 +174,7 @@ class Validation:
             found[f"follows_{word}"] = rank_correlation(cosines[:, i], sign * deviation)
         return {**found, "follows_words": self._follows_words(vectors, values, projection)}
 
-    def _follows_words(
-        self, vectors: Tensor, values: np.ndarray, projection: Projection | Projections
-    ) -> float:
+    def _follows_words(self, vectors: Tensor, values: np.ndarray, projection: TextLayers) -> float:
         """Mean over the lexicon's training words, each against its principal descriptor."""
         words = lexicon.words(held_out=False)
         cosines = vectors @ self._words([w.text for w in words], projection).T
@@ -192,9 +187,7 @@ class Validation:
                 found.append(rank_correlation(cosines[known, i], order))
         return float(np.mean(found)) if found else 0.0
 
-    def _equalised(
-        self, encoder: MelEncoder, projection: Projection | Projections
-    ) -> dict[str, float]:
+    def _equalised(self, encoder: MelEncoder, projection: TextLayers) -> dict[str, float]:
         step = max(1, len(self.sounds) // EQ_NOTES)
         chosen = np.arange(0, len(self.sounds), step)
         tilted = {s: self._embed(encoder, chosen, s * TILT_DB_PER_OCTAVE) for s in (-1, 0, 1)}

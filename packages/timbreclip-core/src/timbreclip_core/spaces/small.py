@@ -155,7 +155,7 @@ def open_projections(checkpoint: Checkpoint) -> list[Projection]:
     return found
 
 
-def _without_text(checkpoint: Checkpoint, error: Exception) -> CheckpointError:
+def _without_text(checkpoint: Checkpoint, error: Exception | str) -> CheckpointError:
     return CheckpointError(f"{checkpoint.root} has no text side for 'small': {error}")
 
 
@@ -193,10 +193,13 @@ def load(path: Path, device: str = "cpu") -> SmallSpace:
         sentences.load_state_dict(unpacked(own))
         words = open_word_vectors(checkpoint)
         encoder = WordedEncoder(sentences, words) if words else sentences
-        space_id = str(options["space_id"])
+        width = shape.width + (words.width if words else 0)
+        space_id, dim = str(options["space_id"]), int(options["dim"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise _without_text(checkpoint, error) from error
     several = open_projections(checkpoint)
+    if {p.weight.shape[1] for p in several} != {width} or sum(p.dim for p in several) != dim:
+        raise _without_text(checkpoint, "its projections are of other sizes")
     projection = several[0] if len(several) == 1 else Projections(several)
     near = bool(options.get("near_singular", False))
     return SmallSpace(encoder.to(torch.device(device)), projection.to(device), space_id, near)

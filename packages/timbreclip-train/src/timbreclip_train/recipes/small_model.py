@@ -113,7 +113,7 @@ def model_config(
     config: TrainConfig, networks: SmallNetworks, steps: int, figures: dict[str, float]
 ) -> dict[str, Any]:
     """What ``config.json`` of the model says beside its files."""
-    each, has_words = list(networks.each()), config.texts.word_vectors
+    each, has_words = networks.each(), config.texts.word_vectors
     shapes = [asdict(network.shape) for network, _ in each]
     spaces = space_ids(config.network)
     training = training_record(config, steps, figures)
